@@ -1,0 +1,137 @@
+/*
+ * The one table of methods: what each is called, what role it takes, which parameters it knows, and
+ * which it needs. The daemon decodes by it, the library and creditctl describe by it, the tests go
+ * through it.
+ *
+ * Adding a method is a row in PROTO_METHODS; adding a parameter is a row in PROTO_PARAMETERS.
+ */
+#pragma once
+
+#include <msgpack.h>
+#include <proto/errors.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a caller must be allowed. NONE: anybody who can connect. A session carries READ, CONSUME and
+ * REFUND for its own user's things. */
+enum proto_role {
+    PROTO_ROLE_NONE,
+    PROTO_ROLE_READ,
+    PROTO_ROLE_CONSUME,
+    PROTO_ROLE_REFUND,
+    PROTO_ROLE_ADMIN
+};
+
+enum proto_type {
+    PROTO_TYPE_ID,     /* see proto_id_valid */
+    PROTO_TYPE_TEXT,   /* UTF-8, 1 to PROTO_TEXT_MAX bytes */
+    PROTO_TYPE_KEY,    /* UTF-8, 1 to PROTO_KEY_MAX bytes */
+    PROTO_TYPE_SECRET, /* bytes or text, up to 16 KiB; wiped after use, never in an error */
+    PROTO_TYPE_AMOUNT, /* 1 to 2^53-1; a float without a fraction is taken */
+    PROTO_TYPE_COUNT,  /* 0 to 2^53-1 */
+    PROTO_TYPE_BOOL,
+    PROTO_TYPE_METADATA, /* a map with text keys, at most PROTO_METADATA_MAX bytes encoded */
+    PROTO_TYPE_STAMP,    /* [client id: 16 bytes bin, counter: 1 to 2^63-1] */
+};
+
+/* name, type. The identity comes first. */
+#define PROTO_PARAMETERS(X)                                                                        \
+    X(SESSION, "session", SECRET)                                                                  \
+    X(USER_ID, "user_id", ID)                                                                      \
+    X(CUSTOMER_ID, "customer_id", ID)                                                              \
+    X(PRODUCT_ID, "product_id", ID)                                                                \
+    X(RAW_AMOUNT, "raw_amount", AMOUNT)                                                            \
+    X(METADATA, "metadata", METADATA)                                                              \
+    X(IDEMPOTENCY_KEY, "idempotency_key", KEY)                                                     \
+    X(STAMP, "stamp", STAMP)                                                                       \
+    X(FRESH, "fresh", BOOL)                                                                        \
+    X(LIMIT, "limit", COUNT)                                                                       \
+    X(OFFSET, "offset", COUNT)                                                                     \
+    X(SOURCE, "source", TEXT)                                                                      \
+    X(PUSH_ID, "push_id", ID)                                                                      \
+    X(STATE, "state", TEXT)                                                                        \
+    X(REASON, "reason", TEXT)
+
+enum proto_parameter {
+#define X(name, text, type) PROTO_PARAMETER_##name,
+    PROTO_PARAMETERS(X)
+#undef X
+        PROTO_PARAMETER_COUNT_
+};
+
+#define PROTO_BIT(name) (UINT64_C(1) << PROTO_PARAMETER_##name)
+#define PROTO_IDENTITY (PROTO_BIT(SESSION) | PROTO_BIT(USER_ID) | PROTO_BIT(CUSTOMER_ID))
+#define PROTO_ONCE (PROTO_BIT(IDEMPOTENCY_KEY) | PROTO_BIT(STAMP))
+
+/* name, text, role, needed parameters, other parameters, one line of help */
+#define PROTO_METHODS(X)                                                                           \
+    X(PING, "ping", NONE, 0, 0, "answers at once")                                                 \
+    X(STATUS, "status", NONE, 0, 0, "version, health, upstream, pending, ledger")                  \
+    X(CREDITS_CONSUME, "credits.consume", CONSUME, PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT),  \
+      PROTO_IDENTITY | PROTO_BIT(METADATA) | PROTO_ONCE,                                           \
+      "deducts ceil(raw_amount / units_per_credit) credits")                                       \
+    X(CREDITS_CHECK, "credits.check", READ, PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT),         \
+      PROTO_IDENTITY | PROTO_BIT(FRESH), "whether that could be consumed now")                     \
+    X(CREDITS_BALANCE, "credits.balance", READ, PROTO_BIT(PRODUCT_ID),                             \
+      PROTO_IDENTITY | PROTO_BIT(FRESH), "a balance; fresh: asks StellarTools first")              \
+    X(CREDITS_TRANSACTIONS, "credits.transactions", READ, PROTO_BIT(PRODUCT_ID),                   \
+      PROTO_IDENTITY | PROTO_BIT(LIMIT) | PROTO_BIT(OFFSET) | PROTO_BIT(SOURCE),                   \
+      "what was deducted here, newest first")                                                      \
+    X(PUSH_LIST, "push.list", ADMIN, 0, PROTO_BIT(STATE) | PROTO_BIT(LIMIT),                       \
+      "open and parked pushes")                                                                    \
+    X(PUSH_RETRY, "push.retry", ADMIN, PROTO_BIT(PUSH_ID), 0,                                      \
+      "sends a parked push again, if it cannot have run")                                          \
+    X(PUSH_DROP, "push.drop", ADMIN, PROTO_BIT(PUSH_ID), PROTO_BIT(REASON),                        \
+      "writes a parked push off")
+
+enum proto_method {
+#define X(name, text, role, needed, other, help) PROTO_METHOD_##name,
+    PROTO_METHODS(X)
+#undef X
+        PROTO_METHOD_COUNT_
+};
+
+struct proto_method_spec {
+    const char *name;
+    enum proto_role role;
+    uint64_t needed, known; /* bits of enum proto_parameter; known includes needed */
+    const char *help;
+};
+
+struct proto_stamp {
+    /* The library's own id, drawn anew by each process (and after fork): the first 6 bytes are its
+     * creation time in milliseconds since the epoch, big-endian; 10 random bytes follow. */
+    uint8_t client_id[16];
+    uint64_t counter; /* from 1 on, one for each change that the library asks for */
+};
+
+/* A decoded value; which member counts follows from the parameter's type. Text points into the
+ * message: not NUL-terminated. */
+struct proto_value {
+    const char *text;
+    size_t length;
+    int64_t number;
+    bool boolean;
+    struct proto_stamp stamp;
+    const msgpack_object *object;
+};
+
+struct proto_params {
+    uint64_t present; /* bits of enum proto_parameter */
+    struct proto_value values[PROTO_PARAMETER_COUNT_];
+};
+
+const struct proto_method_spec *proto_method_spec(enum proto_method method);
+/* -ENOENT where there is no such method. */
+int proto_method_find(const char *name, size_t length, enum proto_method *ret_method);
+const char *proto_parameter_name(enum proto_parameter parameter);
+enum proto_type proto_parameter_type(enum proto_parameter parameter);
+const char *proto_role_name(enum proto_role role);
+
+/* Decodes and checks a request's map. Unknown keys are ignored. 0, or a positive enum proto_error
+ * with *ret_parameter naming the culprit and *ret_reason (a literal) saying what is allowed. A
+ * repeated key is refused: two readers could disagree on it. */
+int proto_params_decode(enum proto_method method, const msgpack_object *map,
+                        struct proto_params *ret_params, const char **ret_parameter,
+                        const char **ret_reason);
