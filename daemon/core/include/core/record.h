@@ -1,0 +1,116 @@
+/*
+ * Ledger records: what is appended to the journal, and the only thing that ever changes the state.
+ *
+ * A record is a redo record with after-images (ledger.md J1): besides its own detail (what
+ * happened, for the history) it carries each row that it changed, as the row is after it. An image
+ * names a table and a key; an empty value deletes. Whoever applies records in order (the engine at
+ * replay, the checkpoint into the store) needs to know the tables, not the types: replay is
+ * idempotent, reads nothing, and a record type added later needs no change in the store.
+ *
+ * Layout: little-endian, as all machines we build for; fixed header, images, detail, each padded to
+ * 8 bytes with zeros. header  struct record_header, 64 bytes images  struct image_header (8 bytes),
+ * key, value, padding; `images` of them detail  `detail_length` bytes, of a form that the type
+ * decides (struct record_consume, …), padding `length` is the whole, a multiple of 8. The CRC is
+ * CRC-32C of everything after the crc field. A version that is not ours is refused.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_VERSION 1
+#define RECORD_SIZE_MAX (64u * 1024u) /* of one record; journal and engine both rely on it */
+#define RECORD_IMAGES_MAX 16u
+
+enum record_type {
+    RECORD_BALANCE_NAMED = 1, /* a balance got its dense id */
+    RECORD_PRODUCT =
+        2, /* what upstream or the configuration says of a product changed, or it was parked */
+    RECORD_READING = 3, /* upstream's balance was read, and had changed */
+    RECORD_CONSUME = 4,
+    RECORD_PUSH_BEGUN = 5,    /* an attempt: durable before the request leaves (P1) */
+    RECORD_PUSH_DOUBT = 6,    /* its answer proves nothing; what was found so far */
+    RECORD_PUSH_RESOLVED = 7, /* confirmed or refused, with what was counted */
+    RECORD_PUSH_PARKED = 8,
+    RECORD_WRITE_OFF = 9, /* an operator dropped a push (P8) */
+    RECORD_EVENT = 10,
+    RECORD_FORGET = 11, /* dedupe keys and clients that are past their time */
+    /* 12…: reservations, credit refunds, grants, links, intents, deliveries */
+};
+
+/* The tables of the store; each image belongs to one. The store opens one LMDB database for each.
+ */
+#define RECORD_TABLES(X)                                                                           \
+    X(BALANCE, "balances") /* u32 id → struct core_row */                                        \
+    X(NAME, "names")       /* u32 id → struct name_image: the two id strings, stored once */     \
+    X(INDEX, "index")      /* 16-byte keyed hash of customer and product → u32 id */             \
+    X(READING, "readings") /* u32 id → struct core_reading */                                    \
+    X(PRODUCT, "products") /* product id → struct core_product */                                \
+    X(PUSH, "pushes")      /* u64 push sequence → struct core_push: open, parked or watched */   \
+    X(CLIENT, "clients")   /* 16-byte hash of uid and client id → struct dedupe_client */        \
+    X(STAMP, "stamps") /* 16-byte client hash, u16 slot (big-endian) → struct dedupe_entry */    \
+    X(KEY, "keys")     /* 16-byte hash of uid, method, customer, key → struct dedupe_entry */    \
+    X(META, "meta")    /* text → anything small: write-off totals, cursors */
+
+enum record_table {
+#define X(name, text) TABLE_##name,
+    RECORD_TABLES(X)
+#undef X
+        TABLE_COUNT_
+};
+
+struct record_header {
+    uint32_t length;
+    uint32_t crc;
+    uint64_t sequence;
+    int64_t time;      /* ledger time, ms since the epoch */
+    uint64_t previous; /* place of the same balance's previous record; 0: none, or before the
+                          retention */
+    uint32_t balance;  /* dense id; 0: the record belongs to no balance */
+    uint32_t uid, pid; /* who spent; (uint32_t)-1: creditd itself */
+    uint16_t type;     /* enum record_type */
+    uint8_t version;
+    uint8_t images;
+    uint32_t detail_length;
+    uint32_t epoch; /* the start of serve that wrote it; transaction ids carry it (ledger.md section
+                       6) */
+    uint32_t reserved[2];
+};
+
+struct image_header {
+    uint8_t table;
+    uint8_t reserved;
+    uint16_t key_length;
+    uint32_t value_length;
+};
+
+struct record_image {
+    enum record_table table;
+    const void *key;
+    uint16_t key_length;
+    const void *value; /* may be NULL with value_length 0: the row is deleted */
+    uint32_t value_length;
+};
+
+/* A decoded record; everything points into the bytes it was decoded from. */
+struct record {
+    struct record_header header;
+    const uint8_t *first_image;
+    const uint8_t *detail;
+};
+
+size_t record_size(const struct record_image *images, size_t count, size_t detail_length);
+/* Fills in length, crc, version, images and detail_length; `buffer` has record_size() bytes,
+ * 8-aligned. */
+void record_encode(uint8_t *buffer, const struct record_header *header,
+                   const struct record_image *images, size_t count, const void *detail,
+                   size_t detail_length);
+/* 0 or -EBADMSG: too short, wrong CRC, unknown version, or parts that do not add up. Unknown types
+ * are not an error here. */
+int record_decode(const uint8_t *data, size_t length, struct record *ret_record);
+/* Walks: start with *position = 0; false at the end. A decoded record's images are known to be
+ * well-formed. */
+bool record_next_image(const struct record *record, size_t *position,
+                       struct record_image *ret_image);
+const char *record_table_name(enum record_table table);
