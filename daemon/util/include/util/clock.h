@@ -1,6 +1,6 @@
 /*
- * Time. Wall time is read once, at start; from then on ledger time moves by CLOCK_BOOTTIME, so that a clock that
- * is set back, forward or smeared never moves the ledger (ledger.md section 6).
+ * Time. Wall time is read once, at start; from then on ledger time moves by CLOCK_BOOTTIME, so that
+ * a clock that is set back, forward or smeared never moves the ledger (ledger.md section 6).
  */
 #pragma once
 
@@ -17,7 +17,10 @@ struct ledger_clock {
     int64_t origin_boot_ms;
 };
 
-/* Starts at wall_ms, or at last_recorded_ms where the wall clock has fallen behind what the ledger already recorded. */
-void ledger_clock_init(struct ledger_clock *clock, int64_t last_recorded_ms, int64_t wall_ms, int64_t boot_ms);
-/* Ledger time in milliseconds since the epoch; never less than an earlier answer for an earlier boot_ms. */
+/* Starts at wall_ms, or at last_recorded_ms where the wall clock has fallen behind what the ledger
+ * already recorded. */
+void ledger_clock_init(struct ledger_clock *clock, int64_t last_recorded_ms, int64_t wall_ms,
+                       int64_t boot_ms);
+/* Ledger time in milliseconds since the epoch; never less than an earlier answer for an earlier
+ * boot_ms. */
 int64_t ledger_clock_at(const struct ledger_clock *clock, int64_t boot_ms);

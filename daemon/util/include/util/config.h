@@ -1,16 +1,20 @@
 /*
- * The configuration: one INI file, read whole by every role, so that a mistake is told by whichever starts first.
+ * The configuration: one INI file, read whole by every role, so that a mistake is told by whichever
+ * starts first.
  *
- * A bad file changes nothing and gives one line that names file, line, option and what is allowed, such as
- *   /etc/creditd/creditd.conf:12: [credits] push_interval: "1 sec" is not a duration; write 500ms, 60s, 2m, 24h or 90d
- * Unknown sections and keys are errors too: a misspelt limit must not be a missing limit. The table in config.c is the list of all
- * options; creditd.conf(5) describes them.
+ * A bad file changes nothing and gives one line that names file, line, option and what is allowed:
+ *
+ *     creditd.conf:12: [credits] push_interval: "1 sec" is not a duration; write 500ms, 60s, 2m, …
+ *
+ * Unknown sections and keys are errors too: a misspelt limit must not be a missing limit. The table
+ * in config_table.c is the list of all options; creditd.conf(5) describes them.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 enum config_durability { CONFIG_DURABILITY_ALWAYS, CONFIG_DURABILITY_INTERVAL };
@@ -31,7 +35,8 @@ struct config_access {
     size_t count;
 };
 
-/* Durations are in milliseconds, sizes in bytes, -1 means "no limit" and strings may be NULL where unset. */
+/* Durations are in milliseconds, sizes in bytes, -1 means "no limit" and strings may be NULL where
+ * unset. */
 struct config {
     struct {
         char *base_url, *api_key_file, *api_version, *webhook_secret_file;
@@ -50,7 +55,7 @@ struct config {
         int64_t push_interval, refresh_interval, in_doubt_delay;
         int64_t max_offline_spend, max_offline_time;
         int64_t requests_per_minute; /* 0: learned from upstream's answers */
-        int64_t cold_timeout;        /* how long a request waits for a balance that was never seen */
+        int64_t cold_timeout; /* how long a request waits for a balance that was never seen */
     } credits;
     struct {
         enum config_durability durability;
@@ -60,35 +65,46 @@ struct config {
         struct config_product *items;
         size_t count;
     } products;
-    /* Who may act without a session. A role does not include another; root and the daemon's own user have all. */
+    /* Who may act without a session. A role does not include another; root and the daemon's own
+     * user have all. */
     struct {
         struct config_access read, consume, refund, admin;
     } access;
     struct {
-        char *on_customer_created, *on_subscription_created, *on_subscription_canceled, *on_credits_low, *on_event;
+        char *on_customer_created, *on_subscription_created, *on_subscription_canceled,
+            *on_credits_low, *on_event;
     } hooks;
     struct {
         char *listen, *prefix, *trusted_origins;
     } http;
     struct {
         int64_t message_size, in_flight, connections, connections_per_user, idle_time, write_queue;
-        int64_t dedupe_keys_per_user, dedupe_clients_per_user, upstream_turns_per_user, upstream_turns_per_customer;
+        int64_t dedupe_keys_per_user, dedupe_clients_per_user, upstream_turns_per_user,
+            upstream_turns_per_customer;
     } limits;
     struct {
-        char *socket, *state_directory, *runtime_directory; /* defaults: /run/creditd, /var/lib/creditd for root and services, else XDG */
-        char *sync_socket, *hook_socket;                    /* where helpers reach serve when systemd starts them */
+        /* Below /run/creditd and /var/lib/creditd for root and services, else below XDG's. */
+        char *socket, *state_directory, *runtime_directory;
+        char *sync_socket, *hook_socket; /* where helpers reach serve when systemd starts them */
     } paths;
 };
 
-/* Where no --config is given: CREDITD_CONFIG, else /etc/creditd/creditd.conf if it exists and we are root or a service,
- * else $XDG_CONFIG_HOME/creditd/creditd.conf if it exists, else NULL (defaults only). The caller frees it. */
+/* Where no --config is given: CREDITD_CONFIG, else /etc/creditd/creditd.conf if it exists and we
+ * are root or a service, else $XDG_CONFIG_HOME/creditd/creditd.conf if it exists, else NULL
+ * (defaults only). The caller frees it. */
 char *config_default_path(void);
-/* `path` may be NULL: all defaults. On failure *ret_error, if wanted, is the line to print; the caller frees it. */
+/* `path` may be NULL: all defaults. On failure *ret_error, if wanted, is the line to print; the
+ * caller frees it. */
 int config_load(const char *path, struct config **ret_config, char **ret_error);
 struct config *config_free(struct config *config);
 void config_cleanup(struct config **config);
 
-/* For tests and for the options of programs: "500ms", "60s", "2m", "24h", "90d", "no limit" (only where allowed; -1). */
+/* Writes a line "[section] key = default" for each option, in the order of the manual page; where
+ * an option has no default, nothing follows the equals sign. */
+int config_list_options(FILE *stream);
+
+/* For tests and for the options of programs: "500ms", "60s", "2m", "24h", "90d"; "no limit" is -1
+ * (an option takes it only where the table says so). -EINVAL, or -ERANGE past 64 bits. */
 int config_parse_duration(const char *text, int64_t *ret_ms);
 /* "4096", "64KiB", "1MiB", "2GiB". */
 int config_parse_size(const char *text, int64_t *ret_bytes);

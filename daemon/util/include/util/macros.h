@@ -1,9 +1,10 @@
 /*
  * Ownership made visible: cleanup attributes, and the few macros that everything uses.
  *
- * Errors are values, as everywhere in creditd: a function returns 0 on success, a negative errno for what its
- * caller can only pass on, and a positive value of its module's own enumeration for a condition that its caller
- * must handle. Outputs are named ret_… (or …p) and are written only on success.
+ * Errors are values, as everywhere in creditd: a function returns 0 on success, a negative errno
+ * for what its caller can only pass on, and a positive value of its module's own enumeration for a
+ * condition that its caller must handle. Outputs are named ret_… (or …p) and are written only on
+ * success.
  */
 #pragma once
 
@@ -33,7 +34,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
 /* Frees what a `char *` (or any pointer) variable points to: CLEANUP(cleanup_free). */
 void cleanup_free(void *pointer_to_pointer);

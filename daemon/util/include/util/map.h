@@ -1,6 +1,7 @@
 /*
- * A hash map from 128-bit keys, which are hashes already, to 64-bit values: open addressing, linear probing,
- * backward-shift deletion. Iteration order is unspecified but the same for the same history of calls.
+ * A hash map from 128-bit keys, which are hashes already, to 64-bit values: open addressing, linear
+ * probing, backward-shift deletion. Iteration order is unspecified but the same for the same
+ * history of calls.
  */
 #pragma once
 

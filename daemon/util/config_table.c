@@ -1,0 +1,306 @@
+/*
+ * The options, and how the text of one becomes a field of struct config.
+ */
+#include "config_table.h"
+#include "config_values.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/macros.h>
+
+#define MS_SECOND INT64_C(1000)
+#define MS_MINUTE (60 * MS_SECOND)
+#define MS_HOUR (60 * MS_MINUTE)
+#define MS_DAY (24 * MS_HOUR)
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+#define SAFE_INTEGER ((INT64_C(1) << 53) - 1) /* what upstream's numbers hold exactly */
+
+#define TEXT(section, key, type, initial)                                                          \
+    {                                                                                              \
+#section, #key, type, offsetof(struct config, section.key), initial, 0, 0, NULL, 0         \
+    }
+#define NUMBER(section, key, type, initial, minimum, maximum)                                      \
+    {                                                                                              \
+#section, #key, type, offsetof(struct config, section.key), initial, minimum, maximum,     \
+            NULL, 0                                                                                \
+    }
+#define NUMBER_OR(section, key, type, initial, minimum, maximum, ...)                              \
+    {                                                                                              \
+#section, #key, type, offsetof(struct config, section.key), initial, minimum, maximum,     \
+            __VA_ARGS__                                                                            \
+    }
+/* The word that stands in place of a number, and its value. */
+#define NO_LIMIT "no limit", -1
+
+/* clang-format off */
+const struct config_option config_options[] = {
+    TEXT(stellartools, base_url, CONFIG_URL, "https://api.stellartools.dev"),
+    TEXT(stellartools, api_key_file, CONFIG_SECRET_PATH, NULL),
+    TEXT(stellartools, api_version, CONFIG_STRING, NULL),
+    TEXT(stellartools, webhook_secret_file, CONFIG_SECRET_PATH, NULL),
+    NUMBER(stellartools, connect_timeout, CONFIG_DURATION, "5s", 10, 5 * MS_MINUTE),
+    NUMBER(stellartools, request_timeout, CONFIG_DURATION, "30s", 10, 10 * MS_MINUTE),
+
+    TEXT(better_auth, url, CONFIG_URL, NULL),
+    TEXT(better_auth, secret_file, CONFIG_SECRET_PATH, NULL),
+    TEXT(better_auth, cookie_prefix, CONFIG_STRING, "better-auth"),
+    NUMBER(better_auth, session_ttl, CONFIG_DURATION, "60s", 0, MS_DAY),
+    TEXT(better_auth, trust_customer_id, CONFIG_BOOLEAN, "false"),
+
+    TEXT(billing, create_customer_on_signup, CONFIG_BOOLEAN, "false"),
+    NUMBER(billing, credit_low_threshold, CONFIG_INTEGER, "10", 0, SAFE_INTEGER),
+    TEXT(billing, link_unverified_email, CONFIG_BOOLEAN, "false"),
+
+    NUMBER(credits, push_interval, CONFIG_DURATION, "1s", 0, MS_DAY),
+    NUMBER(credits, refresh_interval, CONFIG_DURATION, "60s", 100, MS_DAY),
+    NUMBER(credits, in_doubt_delay, CONFIG_DURATION, "2m", 0, MS_DAY),
+    NUMBER_OR(credits, max_offline_spend, CONFIG_INTEGER, "no limit", 0, SAFE_INTEGER, NO_LIMIT),
+    NUMBER_OR(credits, max_offline_time, CONFIG_DURATION, "no limit", 0, 3650 * MS_DAY, NO_LIMIT),
+    NUMBER_OR(credits, requests_per_minute, CONFIG_INTEGER, "learned", 1, 1000000, "learned", 0),
+    NUMBER(credits, cold_timeout, CONFIG_DURATION, "5s", 0, 10 * MS_MINUTE),
+
+    TEXT(ledger, durability, CONFIG_DURABILITY, "always"),
+    NUMBER(ledger, interval, CONFIG_DURATION, "1s", 10, MS_MINUTE),
+    NUMBER_OR(ledger, retention, CONFIG_DURATION, "90d", 0, 36500 * MS_DAY, NO_LIMIT),
+    NUMBER_OR(ledger, retention_size, CONFIG_SIZE, "16GiB", MIB, 1024 * TIB, NO_LIMIT),
+    NUMBER(ledger, segment_size, CONFIG_SIZE, "64MiB", 64 * KIB, 4 * GIB),
+    NUMBER(ledger, checkpoint_interval, CONFIG_DURATION, "30s", 10, MS_HOUR),
+    NUMBER(ledger, map_size, CONFIG_SIZE, "64GiB", MIB, 64 * TIB),
+
+    TEXT(access, read, CONFIG_ACCESS, NULL),
+    TEXT(access, consume, CONFIG_ACCESS, NULL),
+    TEXT(access, refund, CONFIG_ACCESS, NULL),
+    TEXT(access, admin, CONFIG_ACCESS, NULL),
+
+    TEXT(hooks, on_customer_created, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_subscription_created, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_subscription_canceled, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_credits_low, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_event, CONFIG_PROGRAM, NULL),
+
+    TEXT(http, listen, CONFIG_LISTEN, NULL),
+    TEXT(http, prefix, CONFIG_PREFIX, "/api/auth/stellar"),
+    TEXT(http, trusted_origins, CONFIG_STRING, NULL),
+
+    NUMBER(limits, message_size, CONFIG_SIZE, "1MiB", 4 * KIB, 64 * MIB),
+    NUMBER(limits, in_flight, CONFIG_INTEGER, "1024", 1, 65536),
+    NUMBER(limits, connections, CONFIG_INTEGER, "10000", 1, 1000000),
+    NUMBER(limits, connections_per_user, CONFIG_INTEGER, "1000", 1, 1000000),
+    NUMBER_OR(limits, idle_time, CONFIG_DURATION, "no limit", 100, 365 * MS_DAY, NO_LIMIT),
+    NUMBER(limits, write_queue, CONFIG_SIZE, "8MiB", 64 * KIB, GIB),
+    NUMBER(limits, dedupe_keys_per_user, CONFIG_INTEGER, "1000000", 1, 1000000000),
+    NUMBER(limits, dedupe_clients_per_user, CONFIG_INTEGER, "10000", 1, 10000000),
+    NUMBER(limits, upstream_turns_per_user, CONFIG_INTEGER, "60", 1, 1000000),
+    NUMBER(limits, upstream_turns_per_customer, CONFIG_INTEGER, "10", 1, 1000000),
+
+    TEXT(paths, socket, CONFIG_PATH, NULL),
+    TEXT(paths, state_directory, CONFIG_PATH, NULL),
+    TEXT(paths, runtime_directory, CONFIG_PATH, NULL),
+    TEXT(paths, sync_socket, CONFIG_PATH, NULL),
+    TEXT(paths, hook_socket, CONFIG_PATH, NULL),
+};
+/* clang-format on */
+const size_t config_option_count = ARRAY_SIZE(config_options);
+
+/* What a value of each type is called, and how one is written. */
+static const struct {
+    const char *noun, *examples;
+    bool (*accepts)(const char *text); /* of the types that are kept as text */
+} config_types[] = {
+    [CONFIG_STRING] = {"a text", "something, or leave the line out", NULL},
+    [CONFIG_PATH] = {"an absolute path", "/a/path", config_is_path},
+    [CONFIG_SECRET_PATH] = {"an absolute path", "the path of a file that holds it", config_is_path},
+    [CONFIG_URL] = {"a URL", "https://host or http://host:port", config_is_url},
+    [CONFIG_PROGRAM] = {"a program or a URL", "/path/of/program or https://host/path",
+                        config_is_program_or_url},
+    [CONFIG_LISTEN] = {"an address to listen on", "/path/of/socket or 127.0.0.1:PORT",
+                       config_is_listen},
+    [CONFIG_PREFIX] = {"a path without a slash at its end", "/api/auth/stellar", config_is_prefix},
+    [CONFIG_DURATION] = {"a duration", "500ms, 60s, 2m, 24h or 90d", NULL},
+    [CONFIG_SIZE] = {"a size", "4096, 64KiB, 1MiB or 2GiB", NULL},
+    [CONFIG_INTEGER] = {"a whole number", "digits only", NULL},
+    [CONFIG_BOOLEAN] = {"a truth value", "true or false", NULL},
+    [CONFIG_DURABILITY] = {"a durability", "always or interval", NULL},
+    [CONFIG_ACCESS] = {"a user or a group", "user names, uids, @groups or @gids", NULL},
+};
+
+const struct config_option *config_option_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < config_option_count; i++)
+        if (!strcmp(config_options[i].section, section) && !strcmp(config_options[i].key, key))
+            return &config_options[i];
+    return NULL;
+}
+
+bool config_section_exists(const char *section)
+{
+    for (size_t i = 0; i < config_option_count; i++)
+        if (!strcmp(config_options[i].section, section))
+            return true;
+    return !strcmp(section, "products");
+}
+
+static void *config_field(struct config *config, const struct config_option *option)
+{
+    return (char *)config + option->offset;
+}
+
+static char *describe_form(const struct config_option *option, const char *text)
+{
+    const char *noun = config_types[option->type].noun;
+    const char *examples = config_types[option->type].examples;
+    char *problem = NULL;
+    int r;
+
+    if (option->type == CONFIG_SECRET_PATH)
+        r = asprintf(&problem, "the value is not %s; write %s", noun, examples);
+    else if (option->word)
+        r = asprintf(&problem, "\"%s\" is not %s; write %s, or \"%s\"", text, noun, examples,
+                     option->word);
+    else
+        r = asprintf(&problem, "\"%s\" is not %s; write %s", text, noun, examples);
+    return r < 0 ? NULL : problem;
+}
+
+static void format_number(const struct config_option *option, int64_t value, char *buffer,
+                          size_t size)
+{
+    if (option->type == CONFIG_DURATION)
+        config_format_duration(value, buffer, size);
+    else if (option->type == CONFIG_SIZE)
+        config_format_size(value, buffer, size);
+    else
+        snprintf(buffer, size, "%" PRId64, value);
+}
+
+static char *describe_range(const struct config_option *option, const char *text)
+{
+    char minimum[32], maximum[32], *problem = NULL;
+    int r;
+
+    format_number(option, option->minimum, minimum, sizeof(minimum));
+    format_number(option, option->maximum, maximum, sizeof(maximum));
+    if (option->word)
+        r = asprintf(&problem, "\"%s\" is out of range; allowed is %s to %s, or \"%s\"", text,
+                     minimum, maximum, option->word);
+    else
+        r = asprintf(&problem, "\"%s\" is out of range; allowed is %s to %s", text, minimum,
+                     maximum);
+    return r < 0 ? NULL : problem;
+}
+
+/* -EINVAL and -ERANGE are told apart here and become two texts above. */
+static int parse_number(const struct config_option *option, const char *text, int64_t *ret_value)
+{
+    int64_t value;
+    int r;
+
+    if (option->word && !strcmp(text, option->word)) {
+        *ret_value = option->word_value;
+        return 0;
+    }
+    if (option->type == CONFIG_DURATION)
+        r = config_parse_duration(text, &value);
+    else if (option->type == CONFIG_SIZE)
+        r = config_parse_size(text, &value);
+    else
+        r = config_parse_integer(text, &value);
+    if (r < 0)
+        return r;
+    if (value < 0)
+        return -EINVAL; /* "no limit", where it is not allowed */
+    if (value < option->minimum || value > option->maximum)
+        return -ERANGE;
+    *ret_value = value;
+    return 0;
+}
+
+static int set_text(const struct config_option *option, const char *text, char **field)
+{
+    bool (*accepts)(const char *) = config_types[option->type].accepts;
+    char *copy;
+
+    if (!*text || (accepts && !accepts(text)))
+        return -EINVAL;
+    copy = strdup(text);
+    if (!copy)
+        return -ENOMEM;
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+static int set_access(struct config_access *field, const char *text, char **ret_problem)
+{
+    CLEANUP(cleanup_free) char *word = NULL;
+    int r = config_access_append(field, text, &word);
+
+    if (r != -ENOENT)
+        return r;
+    if (asprintf(ret_problem, "there is no %s \"%s\" on this machine; write %s",
+                 word[0] == '@' ? "group" : "user", word + (word[0] == '@'),
+                 config_types[CONFIG_ACCESS].examples) < 0)
+        return -ENOMEM;
+    return -EINVAL;
+}
+
+int config_option_set(struct config *config, const struct config_option *option, const char *text,
+                      char **ret_problem)
+{
+    void *field = config_field(config, option);
+    char *problem;
+    int r;
+
+    switch (option->type) {
+    case CONFIG_ACCESS:
+        return set_access(field, text, ret_problem);
+    case CONFIG_DURATION:
+    case CONFIG_SIZE:
+    case CONFIG_INTEGER:
+        r = parse_number(option, text, field);
+        break;
+    case CONFIG_BOOLEAN:
+        r = config_parse_boolean(text, field);
+        break;
+    case CONFIG_DURABILITY:
+        r = config_parse_durability(text, field);
+        break;
+    default:
+        r = set_text(option, text, field);
+    }
+    if (r != -EINVAL && r != -ERANGE)
+        return r;
+    problem = r == -ERANGE ? describe_range(option, text) : describe_form(option, text);
+    if (!problem)
+        return -ENOMEM;
+    *ret_problem = problem;
+    return -EINVAL;
+}
+
+void config_option_clear(struct config *config, const struct config_option *option)
+{
+    struct config_access *access;
+    char **text;
+
+    switch (option->type) {
+    case CONFIG_DURATION:
+    case CONFIG_SIZE:
+    case CONFIG_INTEGER:
+    case CONFIG_BOOLEAN:
+    case CONFIG_DURABILITY:
+        return;
+    case CONFIG_ACCESS:
+        access = config_field(config, option);
+        free(access->principals);
+        *access = (struct config_access){0};
+        return;
+    default:
+        text = config_field(config, option);
+        free(*text);
+        *text = NULL;
+    }
+}

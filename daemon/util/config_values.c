@@ -1,0 +1,243 @@
+/*
+ * The forms of values. Strict on purpose: "1 sec", "1.5s", "64K" and "yes" are told, not guessed
+ * at, since a guess about a limit is found out when it matters.
+ */
+#include "config_values.h"
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/macros.h>
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit duration_units[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
+};
+
+static const struct unit size_units[] = {
+    {"TiB", INT64_C(1) << 40},
+    {"GiB", INT64_C(1) << 30},
+    {"MiB", INT64_C(1) << 20},
+    {"KiB", INT64_C(1) << 10},
+    {"", 1},
+};
+
+/* Digits, and where they end. No sign, no space, no leading nothing. */
+static int parse_digits(const char *text, int64_t *ret_value, const char **ret_end)
+{
+    int64_t value = 0;
+    bool overflow = false;
+    const char *p = text;
+
+    for (; *p >= '0' && *p <= '9'; p++)
+        overflow |= __builtin_mul_overflow(value, (int64_t)10, &value) ||
+                    __builtin_add_overflow(value, (int64_t)(*p - '0'), &value);
+    if (p == text)
+        return -EINVAL;
+    *ret_end = p;
+    *ret_value = value;
+    return overflow ? -ERANGE : 0;
+}
+
+static int parse_with_unit(const char *text, const struct unit *units, size_t count,
+                           int64_t *ret_value)
+{
+    const char *end = NULL;
+    int64_t value, product;
+    int r = parse_digits(text, &value, &end);
+
+    if (r == -EINVAL)
+        return r;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(end, units[i].name))
+            continue;
+        if (r < 0 || __builtin_mul_overflow(value, units[i].factor, &product))
+            return -ERANGE;
+        *ret_value = product;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int config_parse_duration(const char *text, int64_t *ret_ms)
+{
+    if (!strcmp(text, "no limit")) {
+        *ret_ms = -1;
+        return 0;
+    }
+    return parse_with_unit(text, duration_units, ARRAY_SIZE(duration_units), ret_ms);
+}
+
+int config_parse_size(const char *text, int64_t *ret_bytes)
+{
+    return parse_with_unit(text, size_units, ARRAY_SIZE(size_units), ret_bytes);
+}
+
+int config_parse_integer(const char *text, int64_t *ret_value)
+{
+    const char *end = NULL;
+    int64_t value;
+    int r = parse_digits(text, &value, &end);
+
+    if (r == -EINVAL || *end)
+        return -EINVAL;
+    if (!r)
+        *ret_value = value;
+    return r;
+}
+
+int config_parse_boolean(const char *text, bool *ret_value)
+{
+    if (strcmp(text, "true") && strcmp(text, "false"))
+        return -EINVAL;
+    *ret_value = !strcmp(text, "true");
+    return 0;
+}
+
+int config_parse_durability(const char *text, enum config_durability *ret_value)
+{
+    if (!strcmp(text, "always"))
+        *ret_value = CONFIG_DURABILITY_ALWAYS;
+    else if (!strcmp(text, "interval"))
+        *ret_value = CONFIG_DURABILITY_INTERVAL;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+bool config_is_path(const char *text)
+{
+    return text[0] == '/';
+}
+
+bool config_is_url(const char *text)
+{
+    static const char *const schemes[] = {"https://", "http://"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
+        size_t length = strlen(schemes[i]);
+
+        if (!strncmp(text, schemes[i], length))
+            return isalnum((unsigned char)text[length]) || text[length] == '[';
+    }
+    return false;
+}
+
+bool config_is_listen(const char *text)
+{
+    static const char *const hosts[] = {"127.0.0.1:", "[::1]:"};
+    int64_t port;
+
+    for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
+        if (!strncmp(text, hosts[i], strlen(hosts[i])))
+            return !config_parse_integer(text + strlen(hosts[i]), &port) && port <= 65535;
+    return config_is_path(text);
+}
+
+bool config_is_prefix(const char *text)
+{
+    size_t length = strlen(text);
+
+    return text[0] == '/' && (length == 1 || text[length - 1] != '/');
+}
+
+bool config_is_program_or_url(const char *text)
+{
+    return config_is_path(text) || config_is_url(text);
+}
+
+bool config_is_id(const char *text)
+{
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                 "0123456789_-.");
+
+    return length >= 1 && length <= 128 && !text[length] && strcmp(text, ".") && strcmp(text, "..");
+}
+
+/* An id in digits is taken as it is, whether or not anybody bears it: containers often have no
+ * names. */
+static int resolve_principal(const char *word, struct config_principal *ret_principal)
+{
+    struct config_principal principal = {.is_group = word[0] == '@'};
+    const char *name = word + principal.is_group;
+    int64_t number;
+    int r = config_parse_integer(name, &number);
+
+    if (!r && number < UINT32_MAX) {
+        principal.id = (uint32_t)number; /* 2^32 - 1 is "no id" to the kernel */
+    } else if (r != -EINVAL) {
+        return -ENOENT;
+    } else if (principal.is_group) {
+        const struct group *group = getgrnam(name);
+
+        if (!group)
+            return -ENOENT;
+        principal.id = group->gr_gid;
+    } else {
+        const struct passwd *user = getpwnam(name);
+
+        if (!user)
+            return -ENOENT;
+        principal.id = user->pw_uid;
+    }
+    *ret_principal = principal;
+    return 0;
+}
+
+int config_access_append(struct config_access *access, const char *text, char **ret_word)
+{
+    static const char separators[] = " \t,";
+
+    while (*(text += strspn(text, separators))) {
+        size_t length = strcspn(text, separators);
+        CLEANUP(cleanup_free) char *word = strndup(text, length);
+        struct config_principal *grown;
+        int r;
+
+        grown = reallocarray(access->principals, access->count + 1, sizeof(*grown));
+        if (grown)
+            access->principals = grown;
+        if (!word || !grown)
+            return -ENOMEM;
+        r = resolve_principal(word, &grown[access->count]);
+        if (r < 0) {
+            *ret_word = TAKE_PTR(word);
+            return r;
+        }
+        access->count++;
+        text += length;
+    }
+    return 0;
+}
+
+/* With the largest unit that leaves a whole number. */
+static void format_with_unit(int64_t value, const struct unit *units, size_t count, char *buffer,
+                             size_t size)
+{
+    size_t i = 0;
+
+    while (i + 1 < count && (value < units[i].factor || value % units[i].factor))
+        i++;
+    snprintf(buffer, size, "%" PRId64 "%s", value / units[i].factor, units[i].name);
+}
+
+void config_format_duration(int64_t ms, char *buffer, size_t size)
+{
+    if (!ms)
+        snprintf(buffer, size, "0s");
+    else
+        format_with_unit(ms, duration_units, ARRAY_SIZE(duration_units), buffer, size);
+}
+
+void config_format_size(int64_t bytes, char *buffer, size_t size)
+{
+    format_with_unit(bytes, size_units, ARRAY_SIZE(size_units), buffer, size);
+}
