@@ -34,13 +34,21 @@ int message_parse(msgpack_zone *zone, const void *data, size_t length, struct me
 int message_pack_request(msgpack_sbuffer *buffer, uint32_t msgid, const char *method);
 int message_pack_notification(msgpack_sbuffer *buffer, const char *method);
 int message_pack_result(msgpack_sbuffer *buffer, uint32_t msgid);
-/* A whole error response. `parameter_key`/`parameter_value` make data {key: value}; both NULL for
+/* A whole error response. `data_key`/`data_value` make data {key: value}; both NULL for
  * no data. */
 int message_pack_error(msgpack_sbuffer *buffer, uint32_t msgid, enum proto_error error,
                        const char *text, const char *data_key, const char *data_value);
 
 /* For building maps: keys are literals. The packer must be one made by msgpack_packer_init over an
  * sbuffer. */
+/* After the first write that fails (no memory) a packer takes nothing more: check once, at the end.
+ */
+int pack_failed(const msgpack_packer *packer);
+void pack_array(msgpack_packer *packer, size_t count);
+void pack_map(msgpack_packer *packer, size_t count);
+void pack_int(msgpack_packer *packer, int64_t value);
+void pack_bool(msgpack_packer *packer, int value);
+void pack_nil(msgpack_packer *packer);
 void pack_key(msgpack_packer *packer, const char *key);
 void pack_text(msgpack_packer *packer, const char *text); /* NULL packs nil */
 void pack_text_n(msgpack_packer *packer, const char *text, size_t length);
