@@ -1,0 +1,594 @@
+/*
+ * libcreditd: ask creditd, the credits daemon of this machine, who may spend what, and spend it.
+ *
+ * This header is the manual. In one minute:
+ *
+ *     struct creditd *connection;
+ *     if (creditd_open(&connection, NULL, 0) < 0)
+ *         return -1;
+ *     struct creditd_consume_request request = {
+ *         .who = {.customer_id = "cus_123"}, .product_id = "prod_tokens", .raw_amount = 1500};
+ *     struct creditd_consume_result result;
+ *     int r = creditd_consume(connection, &request, &result);
+ *     if (r == 0)
+ *         printf("%lld credits left\n", (long long)result.balance);
+ *     else if (r == CREDITD_INSUFFICIENT_CREDITS)
+ *         puts("no more credits");
+ *     else
+ *         fprintf(stderr, "%s\n", creditd_reply_message(creditd_last(connection)));
+ *     creditd_close(connection);
+ *
+ * Mechanism
+ * ---------
+ * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread
+ * and no event loop. Calls are queued and carry a deadline; many may be under way at once; they are
+ * sent in the order in which they were made and may be answered in any order. A lost connection is
+ * opened again, after delays that grow, and what had not been answered is sent again — until it is
+ * answered or its deadline has passed.
+ *
+ * There are two ways to use it, and both may be mixed on one connection:
+ *   blocking      creditd_consume(), creditd_balance(), …: returns with the result.
+ *   asynchronous  creditd_consume_async(), …: returns at once, and the callback gets the reply,
+ * from within creditd_dispatch(). The application waits with its own loop: see creditd_fd().
+ * creditd_uv.h does it for libuv.
+ *
+ * Spending exactly once
+ * ---------------------
+ * Sending a consume twice would spend twice, so each carries a stamp that the daemon remembers: the
+ * second copy is answered with the first one's result, and `replayed` says so. The library draws
+ * the stamps; a lost connection or a restart of the daemon needs nothing from you. What is left is
+ * a call that ends without an answer: its deadline passed, or you closed the connection.
+ * creditd_reply_in_doubt() then says whether it may have been executed, and creditd_reply_stamp()
+ * gives its stamp. Ask again with that stamp in the request, the same arguments, from this process
+ * or another one (creditd_stamp_to_text() for keeping it): you get the answer of the first, or it
+ * is done now. Never ask again without the stamp: that is a new purchase. An application that has a
+ * name of its own for the purchase (an order number) may put it into `idempotency_key` instead; it
+ * then takes the stamp's place, and no stamp is drawn. The daemon remembers for 24 hours at least.
+ * After that it answers CREDITD_OUTCOME_UNKNOWN: it does not know and has done nothing now.
+ *
+ * Threads and processes
+ * ---------------------
+ * A connection belongs to one thread at a time: hand it over as you would any object, or open one
+ * for each thread. The library has no global state, starts no thread, installs no signal handler
+ * and raises no SIGPIPE. After fork() parent and child may both go on with their copy: the child
+ * notices, forgets the calls that were under way (they are the parent's: no callback is run for
+ * them in the child), and uses a connection and stamps of its own. creditd_close() in the child
+ * disturbs the parent in no way. The descriptor is close-on-exec.
+ *
+ * What functions return
+ * ---------------------
+ * 0 for success; a negative errno for what went wrong on this side or on the way; a positive
+ * `enum creditd_code` when the daemon said no. Results (`ret_…`) are written only on success.
+ *
+ *   -EINVAL      an argument cannot be right: not exactly one identity, an id or key that is none,
+ * an amount below 1. Nothing was sent. A mistake in the program. -EMSGSIZE    the request is larger
+ * than the daemon takes. Nothing was sent. -ENOMEM      no memory. From a call: nothing was sent.
+ * As a reply's status: as -EPROTO. -EAGAIN      too many calls are under way on this connection
+ * (CREDITD_CALLS_MAX). Nothing was sent. -EDEADLK     a blocking call or creditd_dispatch() from
+ * within a callback. -ENOTCONN    no daemon listens; the call never left and nothing was done. Ask
+ * again at will. -ETIMEDOUT   the deadline passed, and the call had been sent: it may have been
+ * done. Ask again with its stamp, or look. -ECONNRESET  the connection was lost after sending a
+ * call that must not be sent twice (CREDITD_REPEAT_NEVER): it may have been done. Look before you
+ * ask again. -ECANCELED   creditd_close() ended the call; creditd_reply_in_doubt() says if it may
+ * have been done. -EPROTO      the daemon answered, and not with what belongs there (another
+ * version?). For a consume: it may have been done. -ENAMETOOLONG, -EMFILE, …  from creditd_open():
+ * the path, or the process's own limits.
+ *
+ * Units
+ * -----
+ * Credits and raw amounts are integers (int64_t). `raw_amount` is in the product's own unit
+ * (tokens, requests): the daemon deducts ceil(raw_amount / units_per_credit) credits. Times are
+ * milliseconds since 1970, durations milliseconds.
+ *
+ * Strings are UTF-8 and end with NUL. Requests are read before a function returns: nothing that you
+ * pass needs to live longer. Begin each request struct zeroed, as designated initialisers do. While
+ * the library's soversion is 0, members may be added to structs, with a new soversion each time.
+ */
+#ifndef CREDITD_H
+#define CREDITD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The daemon's refusals ------------------------------------------------------------------- */
+
+/*
+ * "Again": whether the same request may succeed later without a change. A refused request has
+ * changed nothing, unless it says otherwise here.
+ */
+enum creditd_code {
+    /* A code that this version of the library does not know: see creditd_reply_code(). Again: no.
+     */
+    CREDITD_OTHER = 1,
+
+    /* The request itself. Again: no; it is the program or the configuration that must change. */
+    CREDITD_INVALID_REQUEST = 2,   /* not a request, or over a limit */
+    CREDITD_UNKNOWN_METHOD = 3,    /* the daemon has no such method: it is older than the caller */
+    CREDITD_INVALID_PARAMETER = 4, /* data.parameter names it */
+    CREDITD_PERMISSION_DENIED = 5, /* [access] does not give this user that role; data.role */
+    CREDITD_UNAUTHENTICATED = 6,   /* no valid session: the user must sign in again */
+
+    /* Credits. */
+    CREDITD_INSUFFICIENT_CREDITS =
+        10,                     /* data.available says what there is. Again: after a purchase */
+    CREDITD_OFFLINE_LIMIT = 11, /* StellarTools has not been reached for too long, or too much was
+                                   spent since. Again: yes, later */
+    CREDITD_UNKNOWN_CUSTOMER = 12, /* StellarTools does not know that customer. Again: no */
+    CREDITD_UNKNOWN_PRODUCT = 13,  /* nor that product. Again: no */
+    CREDITD_NOT_FOUND = 14,        /* there is no such object. Again: no */
+    CREDITD_PRODUCT_PARKED = 15,   /* StellarTools counts this product's units otherwise than the
+                                      daemon; an   operator must set [products]. Again: after that */
+
+    /* Repeated requests. */
+    CREDITD_KEY_REUSED = 20, /* that key or stamp was used with other arguments. Again: no, a bug */
+    CREDITD_OUTCOME_UNKNOWN =
+        21, /* a repetition from before what is remembered: not executed now, and
+               nobody knows whether it was then. Again: no; look at the history */
+    CREDITD_QUOTA_EXCEEDED =
+        22,                /* a quota of this user or customer; data.quota. Again: yes, later */
+    CREDITD_CONFLICT = 23, /* the object is not in a state that allows this. Again: no */
+
+    /* The daemon and its surroundings. Again: yes, later, unless said otherwise. */
+    CREDITD_UPSTREAM_UNAVAILABLE =
+        30, /* not known here, and StellarTools could not be asked in time */
+    CREDITD_SESSION_UNAVAILABLE = 31, /* the session could not be checked */
+    CREDITD_NO_SPACE = 32,      /* the disk is full: nothing is deducted until there is room */
+    CREDITD_SHUTTING_DOWN = 33, /* the daemon is stopping and takes no more changes */
+    CREDITD_BUSY = 34,          /* too much is under way */
+    CREDITD_GAP = 35,           /* records that old are no longer kept. Again: no */
+    CREDITD_INTERNAL = 36, /* a fault in creditd. A change may have been done: ask with its stamp */
+};
+
+/* The word on the wire, e.g. "insufficient_credits"; for a negative errno a word of the library's
+ * own, e.g. "timeout", "no_daemon". Never NULL. */
+const char *creditd_code_word(int status);
+/* Whether the same request may succeed later without a change. */
+bool creditd_code_is_retryable(int status);
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+struct creditd;
+struct creditd_reply;
+struct creditd_value;
+struct creditd_map;
+
+/* A call ends with -ENOTCONN as soon as no daemon listens, in place of waiting for one until its
+ * deadline. For tools; a service waits. */
+#define CREDITD_NO_WAIT 1u
+
+#define CREDITD_TIMEOUT_DEFAULT 10000u /* ms */
+#define CREDITD_FOREVER UINT32_MAX     /* as a timeout: no deadline */
+#define CREDITD_CALLS_MAX 16384        /* calls under way or waiting, for one connection */
+#define CREDITD_ID_SIZE 129            /* an id with its NUL */
+
+/*
+ * Makes a connection; nothing is sent yet, and the daemon need not be running. `path` NULL means:
+ * the environment's CREDITD_SOCKET; or else the user's own daemon
+ * ($XDG_RUNTIME_DIR/creditd/creditd.sock) if its socket is there now; or else the machine's,
+ * /run/creditd/creditd.sock. The choice is made here, once: a connection never changes from one
+ * ledger to another. 0, -EINVAL for an unknown flag, -ENAMETOOLONG for a path that no Unix socket
+ * can have, -ENOMEM.
+ */
+int creditd_open(struct creditd **ret_connection, const char *path, unsigned flags);
+/*
+ * Ends what is under way with -ECANCELED (their callbacks run now), and frees everything. Takes
+ * NULL, returns NULL. May be called from a callback: the memory is then freed when
+ * creditd_dispatch() returns.
+ */
+struct creditd *creditd_close(struct creditd *connection);
+/* The socket's path; lives as long as the connection. */
+const char *creditd_path(const struct creditd *connection);
+/* For calls that name no timeout of their own. */
+void creditd_set_timeout(struct creditd *connection, uint32_t timeout);
+/* Calls that have neither been answered nor ended. */
+size_t creditd_pending(const struct creditd *connection);
+const char *creditd_version(void);
+
+/* ---- Waiting with a loop of your own --------------------------------------------------------- */
+
+/*
+ *     for (;;) {
+ *         struct pollfd p = {.fd = creditd_fd(c), .events = creditd_wanted(c)};
+ *         poll(&p, 1, creditd_timeout(c));
+ *         creditd_dispatch(c, p.revents);
+ *     }
+ *
+ * Making a call only queues it: all input, output and connecting is done by creditd_dispatch().
+ * After each dispatch, and after each call made outside a callback, ask the three again: the
+ * descriptor changes when the connection is opened again, and is -1 while there is none.
+ */
+int creditd_fd(const struct creditd *connection);
+/* POLLIN, POLLOUT, both, or 0. */
+short creditd_wanted(const struct creditd *connection);
+/* In how many ms creditd_dispatch() wants to be called even if the descriptor is quiet: 0 for now,
+ * -1 for never. */
+int creditd_timeout(const struct creditd *connection);
+/* Does what can be done without waiting, and runs callbacks. `events` is what poll() returned (0
+ * when only the time has come). 0, or -EDEADLK from within a callback. Troubles are told to the
+ * calls concerned. */
+int creditd_dispatch(struct creditd *connection, short events);
+/* One round of the loop above, for programs without one: waits at most `timeout` ms (-1: until
+ * something happens), and dispatches. 0, -EDEADLK, -EINTR after a signal. */
+int creditd_wait(struct creditd *connection, int timeout);
+/* For adapters: `changed` is run when a call was queued, or another change asks for the three to be
+ * looked at again. It must make no call on the connection. One for each connection. */
+void creditd_on_change(struct creditd *connection,
+                       void (*changed)(struct creditd *connection, void *data), void *data);
+
+/* ---- Replies --------------------------------------------------------------------------------- */
+
+/*
+ * How a call ended. In a callback: lives until the callback returns. creditd_last(): how the last
+ * blocking call on the connection ended, until the next blocking call; never NULL. Everything that
+ * the functions below return lives as long as the reply.
+ *
+ * Each asynchronous call that returned 0 runs its callback exactly once, from creditd_dispatch(),
+ * creditd_wait(), creditd_close() or a blocking call on the same connection, and never from the
+ * function that queued it. A callback may make further asynchronous calls and may close the
+ * connection.
+ */
+typedef void (*creditd_callback)(struct creditd *connection, const struct creditd_reply *reply,
+                                 void *data);
+const struct creditd_reply *creditd_last(const struct creditd *connection);
+
+/* 0, a negative errno, or an enum creditd_code, as above. */
+int creditd_reply_status(const struct creditd_reply *reply);
+/* The daemon's own word where it answered with an error; else as creditd_code_word(). */
+const char *creditd_reply_code(const struct creditd_reply *reply);
+/* For people; says what to do where that is known. Never NULL, "" on success. */
+const char *creditd_reply_message(const struct creditd_reply *reply);
+/* What the error names, e.g. {"available": 3}; NULL where there is nothing. */
+const struct creditd_value *creditd_reply_data(const struct creditd_reply *reply);
+/* The whole result, with members that the typed readers below do not know; NULL on error. */
+const struct creditd_value *creditd_reply_result(const struct creditd_reply *reply);
+/* Whether the call ended without an answer after it had been sent: it may have been executed, or
+ * not. */
+bool creditd_reply_in_doubt(const struct creditd_reply *reply);
+
+/* ---- Stamps ---------------------------------------------------------------------------------- */
+
+/* Opaque; may be copied, compared with memcmp, kept. */
+struct creditd_stamp {
+    unsigned char bytes[24];
+};
+
+#define CREDITD_STAMP_TEXT_SIZE 49 /* 48 hexadecimal digits and NUL */
+
+/* The stamp that a call carried, whether it was answered or not; NULL for calls without one. */
+const struct creditd_stamp *creditd_reply_stamp(const struct creditd_reply *reply);
+void creditd_stamp_to_text(const struct creditd_stamp *stamp, char text[CREDITD_STAMP_TEXT_SIZE]);
+/* 0 or -EINVAL. */
+int creditd_stamp_from_text(const char *text, struct creditd_stamp *ret_stamp);
+
+/* ---- Maps: metadata, and parameters of the generic call -------------------------------------- */
+
+/*
+ * A map that is built once, from the first key to the last. Mistakes (a key twice open, no memory,
+ * text that is not UTF-8) are remembered and told by the call that the map is used in, so that none
+ * of these needs to be looked at. A map may be used in any number of calls. `key` is ignored (NULL)
+ * inside an array.
+ */
+struct creditd_map *creditd_map_new(void); /* NULL: no memory */
+struct creditd_map *creditd_map_free(struct creditd_map *map);
+void creditd_map_text(struct creditd_map *map, const char *key, const char *text); /* NULL: null */
+void creditd_map_text_n(struct creditd_map *map, const char *key, const char *text, size_t length);
+void creditd_map_bytes(struct creditd_map *map, const char *key, const void *bytes, size_t length);
+void creditd_map_int(struct creditd_map *map, const char *key, int64_t value);
+void creditd_map_real(struct creditd_map *map, const char *key, double value);
+void creditd_map_bool(struct creditd_map *map, const char *key, bool value);
+void creditd_map_null(struct creditd_map *map, const char *key);
+/* What follows goes into a map, or an array, of its own, until creditd_map_end(). */
+void creditd_map_begin_map(struct creditd_map *map, const char *key);
+void creditd_map_begin_array(struct creditd_map *map, const char *key);
+void creditd_map_end(struct creditd_map *map);
+/* 0, -EINVAL (also while something is still open), -ENOMEM, -EMSGSIZE. */
+int creditd_map_check(const struct creditd_map *map);
+
+/* ---- Values: what is in a reply -------------------------------------------------------------- */
+
+enum creditd_type {
+    CREDITD_TYPE_NULL,
+    CREDITD_TYPE_BOOL,
+    CREDITD_TYPE_INT,
+    CREDITD_TYPE_REAL,
+    CREDITD_TYPE_TEXT,
+    CREDITD_TYPE_BYTES,
+    CREDITD_TYPE_ARRAY,
+    CREDITD_TYPE_MAP,
+};
+
+/* All take NULL, which is as null: chains of them need one check at the end. */
+enum creditd_type creditd_value_type(const struct creditd_value *value);
+/* The member of a map; NULL where there is none, or `map` is none. */
+const struct creditd_value *creditd_value_get(const struct creditd_value *map, const char *key);
+/* Elements of an array, members of a map; 0 for all else. */
+size_t creditd_value_count(const struct creditd_value *value);
+/* Element of an array, or value of a map's member; NULL past the end. */
+const struct creditd_value *creditd_value_at(const struct creditd_value *value, size_t index);
+/* The key of a map's member (it is a text); NULL past the end. */
+const struct creditd_value *creditd_value_key_at(const struct creditd_value *map, size_t index);
+/* `otherwise` where it is of another type. Integers above INT64_MAX are reals. */
+int64_t creditd_value_int(const struct creditd_value *value, int64_t otherwise);
+double creditd_value_real(const struct creditd_value *value, double otherwise);
+bool creditd_value_bool(const struct creditd_value *value, bool otherwise);
+/* Text or bytes, NOT terminated by NUL; NULL for another type. */
+const char *creditd_value_text(const struct creditd_value *value, size_t *ret_length);
+
+/* ---- Any method ------------------------------------------------------------------------------ */
+
+/* What may be done when the connection is lost before the answer. */
+enum creditd_repeat {
+    CREDITD_REPEAT_NEVER,   /* not sent again: ends with -ECONNRESET */
+    CREDITD_REPEAT_SAFE,    /* reads, and changes with an idempotency key: sent again */
+    CREDITD_REPEAT_STAMPED, /* the library adds a stamp: sent again with it */
+};
+
+struct creditd_call_options {
+    uint32_t timeout; /* ms; 0: the connection's */
+    enum creditd_repeat repeat;
+    const struct creditd_stamp *stamp; /* with REPEAT_STAMPED: this one, not a new one */
+};
+
+/* `params` and `options` may be NULL. The blocking form returns the reply's status; see
+ * creditd_last(). */
+int creditd_call(struct creditd *connection, const char *method, const struct creditd_map *params,
+                 const struct creditd_call_options *options);
+int creditd_call_async(struct creditd *connection, const char *method,
+                       const struct creditd_map *params, const struct creditd_call_options *options,
+                       creditd_callback callback, void *data);
+
+/* ---- Credits --------------------------------------------------------------------------------- */
+
+/*
+ * Below, each method comes as three functions: creditd_X() blocks and gives the result;
+ * creditd_X_async() queues; creditd_read_X() reads the result in the callback, and returns the
+ * reply's status, or -EPROTO where the result is not of that shape. `timeout` 0 is the
+ * connection's. Results are plain values of yours, unless there is a creditd_X_clear().
+ */
+
+/* Whose credits: exactly one. user_id and customer_id are for peers that [access] trusts. */
+struct creditd_who {
+    const char *session; /* the Better Auth cookie header, or a session token */
+    const char *user_id;
+    const char *customer_id;
+};
+
+struct creditd_consume_request {
+    struct creditd_who who;
+    const char *product_id;
+    int64_t raw_amount;                 /* from 1 to 2^53 - 1 */
+    const struct creditd_map *metadata; /* kept with the transaction; NULL; at most 4 KiB encoded */
+    const char *idempotency_key;        /* yours, in place of a stamp; NULL; at most 255 bytes */
+    const struct creditd_stamp *stamp;  /* of an earlier call that ended without an answer; NULL */
+    uint32_t timeout;
+};
+
+struct creditd_consume_result {
+    char customer_id[CREDITD_ID_SIZE];
+    char product_id[CREDITD_ID_SIZE];
+    char transaction_id[CREDITD_ID_SIZE];
+    int64_t balance; /* available, after */
+    int64_t credits_deducted;
+    int64_t billed_units; /* the raw amount */
+    int64_t pending;      /* credits deducted here and not yet confirmed by StellarTools */
+    int64_t synced_at;    /* when StellarTools was last heard of this balance; 0: never */
+    bool stale;           /* that is longer ago than it should be */
+    bool replayed;        /* the answer of an earlier, equal request: nothing was deducted now */
+};
+
+int creditd_consume(struct creditd *connection, const struct creditd_consume_request *request,
+                    struct creditd_consume_result *ret_result);
+int creditd_consume_async(struct creditd *connection, const struct creditd_consume_request *request,
+                          creditd_callback callback, void *data);
+int creditd_read_consume(const struct creditd_reply *reply,
+                         struct creditd_consume_result *ret_result);
+
+struct creditd_check_request {
+    struct creditd_who who;
+    const char *product_id;
+    int64_t raw_amount;
+    bool fresh; /* asks StellarTools first */
+    uint32_t timeout;
+};
+
+struct creditd_check_result {
+    char customer_id[CREDITD_ID_SIZE];
+    char product_id[CREDITD_ID_SIZE];
+    int64_t credits_required;
+    int64_t balance; /* available */
+    int64_t synced_at;
+    bool is_sufficient; /* now; a promise of nothing: only a consume takes */
+    bool stale;
+};
+
+int creditd_check(struct creditd *connection, const struct creditd_check_request *request,
+                  struct creditd_check_result *ret_result);
+int creditd_check_async(struct creditd *connection, const struct creditd_check_request *request,
+                        creditd_callback callback, void *data);
+int creditd_read_check(const struct creditd_reply *reply, struct creditd_check_result *ret_result);
+
+struct creditd_balance_request {
+    struct creditd_who who;
+    const char *product_id;
+    bool fresh; /* asks StellarTools first */
+    uint32_t timeout;
+};
+
+struct creditd_balance_result {
+    char customer_id[CREDITD_ID_SIZE];
+    char product_id[CREDITD_ID_SIZE];
+    int64_t balance;  /* available: upstream - pending - held */
+    int64_t upstream; /* as StellarTools last said */
+    int64_t pending;
+    int64_t held;     /* reserved and not yet settled */
+    int64_t consumed; /* in all, as StellarTools counts */
+    int64_t granted;
+    int64_t units_per_credit;
+    int64_t synced_at;
+    bool stale;
+};
+
+int creditd_balance(struct creditd *connection, const struct creditd_balance_request *request,
+                    struct creditd_balance_result *ret_result);
+int creditd_balance_async(struct creditd *connection, const struct creditd_balance_request *request,
+                          creditd_callback callback, void *data);
+int creditd_read_balance(const struct creditd_reply *reply,
+                         struct creditd_balance_result *ret_result);
+
+struct creditd_transactions_request {
+    struct creditd_who who;
+    const char *product_id;
+    int64_t limit;      /* 0: the daemon's default */
+    int64_t offset;     /* of the newest first */
+    const char *source; /* NULL: what was deducted here */
+    uint32_t timeout;
+};
+
+struct creditd_transaction {
+    char id[CREDITD_ID_SIZE];
+    char type[32]; /* "deduct" */
+    char customer_id[CREDITD_ID_SIZE];
+    char product_id[CREDITD_ID_SIZE];
+    char push_state[32]; /* "pending", "pushed" */
+    int64_t amount;      /* credits */
+    int64_t raw_amount;
+    int64_t balance_after;
+    int64_t created_at;
+    const struct creditd_value *metadata; /* NULL: none; lives until creditd_transactions_clear() */
+};
+
+struct creditd_transactions_result {
+    struct creditd_transaction *data; /* newest first */
+    size_t count;
+    bool has_more;
+    void *owner;
+};
+
+int creditd_transactions(struct creditd *connection,
+                         const struct creditd_transactions_request *request,
+                         struct creditd_transactions_result *ret_result);
+int creditd_transactions_async(struct creditd *connection,
+                               const struct creditd_transactions_request *request,
+                               creditd_callback callback, void *data);
+int creditd_read_transactions(const struct creditd_reply *reply,
+                              struct creditd_transactions_result *ret_result);
+/* Frees what the result owns; takes NULL and a zeroed result. */
+void creditd_transactions_clear(struct creditd_transactions_result *result);
+
+/* ---- For operators --------------------------------------------------------------------------- */
+
+struct creditd_ping_result {
+    char version[64]; /* the daemon's */
+};
+
+int creditd_ping(struct creditd *connection, struct creditd_ping_result *ret_result);
+int creditd_ping_async(struct creditd *connection, creditd_callback callback, void *data);
+int creditd_read_ping(const struct creditd_reply *reply, struct creditd_ping_result *ret_result);
+
+/* -1 stands for a number that the daemon does not know (yet), "" for a text. */
+struct creditd_status_result {
+    char version[64];
+    char health[32]; /* "ok", "degraded", "stopping" */
+    int64_t uptime;
+    struct {
+        bool reachable;
+        bool helper;     /* creditd-sync is connected */
+        char paused[64]; /* why nothing is pushed: "unauthorized", … */
+        int64_t last_success;
+        int64_t requests_remaining;
+        int64_t requests_limit;
+    } upstream;
+    struct {
+        int64_t credits, balances, oldest_age;
+    } pending;
+    struct {
+        int64_t open, doubt, parked;
+    } pushes;
+    struct {
+        int64_t sequence, durable_sequence, stored_sequence;
+        char durability[32]; /* "always", "interval" */
+        char space[32];      /* "ok", "reserve" */
+    } ledger;
+    int64_t resident; /* balances in memory */
+    int64_t connections;
+    struct {
+        int64_t total, refused;
+    } requests;
+};
+
+int creditd_status(struct creditd *connection, struct creditd_status_result *ret_result);
+int creditd_status_async(struct creditd *connection, creditd_callback callback, void *data);
+int creditd_read_status(const struct creditd_reply *reply,
+                        struct creditd_status_result *ret_result);
+
+struct creditd_push_list_request {
+    const char *state; /* NULL: all that are open or parked */
+    int64_t limit;     /* 0: the daemon's default */
+    uint32_t timeout;
+};
+
+struct creditd_push {
+    char push_id[CREDITD_ID_SIZE];
+    char customer_id[CREDITD_ID_SIZE];
+    char product_id[CREDITD_ID_SIZE];
+    char type[32];    /* "deduct" */
+    char state[32];   /* "sending", "doubt", "parked", "watched" */
+    char reason[256]; /* cut there; "": none */
+    int64_t credits;
+    int64_t attempt;
+    int64_t begun_at;
+    int64_t consumed_before; /* upstream, when it was begun */
+    int64_t consumed_seen;   /* -1: not looked yet */
+    int64_t rows_seen;       /* -1: not looked yet */
+};
+
+struct creditd_push_list_result {
+    struct creditd_push *data;
+    size_t count;
+    bool has_more;
+};
+
+int creditd_push_list(struct creditd *connection, const struct creditd_push_list_request *request,
+                      struct creditd_push_list_result *ret_result);
+int creditd_push_list_async(struct creditd *connection,
+                            const struct creditd_push_list_request *request,
+                            creditd_callback callback, void *data);
+int creditd_read_push_list(const struct creditd_reply *reply,
+                           struct creditd_push_list_result *ret_result);
+void creditd_push_list_clear(struct creditd_push_list_result *result);
+
+/* Neither is ever sent twice: after -ECONNRESET or -ETIMEDOUT look at the list. */
+struct creditd_push_request {
+    const char *push_id;
+    const char *reason; /* for drop: kept with the record; NULL */
+    uint32_t timeout;
+};
+
+struct creditd_push_result {
+    char push_id[CREDITD_ID_SIZE];
+    char state[32];
+};
+
+/* Sends a parked push again; CREDITD_CONFLICT where it may have run. */
+int creditd_push_retry(struct creditd *connection, const struct creditd_push_request *request,
+                       struct creditd_push_result *ret_result);
+int creditd_push_retry_async(struct creditd *connection, const struct creditd_push_request *request,
+                             creditd_callback callback, void *data);
+/* Writes a parked push off: its credits will never be taken upstream. */
+int creditd_push_drop(struct creditd *connection, const struct creditd_push_request *request,
+                      struct creditd_push_result *ret_result);
+int creditd_push_drop_async(struct creditd *connection, const struct creditd_push_request *request,
+                            creditd_callback callback, void *data);
+/* For both. */
+int creditd_read_push(const struct creditd_reply *reply, struct creditd_push_result *ret_result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
