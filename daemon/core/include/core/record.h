@@ -75,7 +75,9 @@ struct record_header {
     uint32_t detail_length;
     uint32_t epoch; /* the start of serve that wrote it; transaction ids carry it (ledger.md section
                        6) */
-    uint32_t reserved[2];
+    uint32_t events; /* bits of enum core_event that came about with this very change: no event
+                        without its cause, none lost between the two */
+    uint32_t reserved;
 };
 
 struct image_header {

@@ -1,0 +1,127 @@
+/*
+ * The rows of the ledger's tables: the values of record images, of the store, and of the engine's
+ * memory. Fixed-size, little-endian, no pointers. Credits are integers; times are ledger time in ms
+ * since the epoch.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <util/hash.h>
+
+enum core_row_flag {
+    CORE_ROW_LOW = 1u << 0,        /* available fell to the threshold, and credits.low was raised */
+    CORE_ROW_EXHAUSTED = 1u << 1,  /* … to zero */
+    CORE_ROW_OVERDRAWN = 1u << 2,  /* … below: spent elsewhere, or upstream took back */
+    CORE_ROW_REVOKED = 1u << 3,    /* upstream says is_revoked: nothing is available */
+    CORE_ROW_READ_FIRST = 1u << 4, /* upstream must be read before the next push */
+};
+
+/* One cache line a balance, so that the table can move to shared memory as it is.
+ * pending = deducted − pushed; available = upstream − pending − held (ledger.md section 1). */
+struct core_row {
+    int64_t upstream;         /* the last trusted reading */
+    int64_t deducted;         /* D: deducted here, ever */
+    int64_t pushed;           /* P: seen taken upstream under our push ids, ever, and write-offs */
+    int64_t held;             /* reserved, not yet settled */
+    int64_t synced_at;        /* when `upstream` was true; 0: never */
+    int64_t deducted_at_sync; /* D then: what came since was spent unheard */
+    uint64_t last_place;      /* of the latest record of this balance */
+    uint32_t id;              /* dense, from 1 */
+    uint32_t flags;
+};
+
+struct core_reading {
+    int64_t consumed, granted; /* upstream's own counters, at the last trusted reading */
+    int64_t server_time;       /* upstream's clock then (its Date header, ms); 0: unknown */
+    int64_t written_off;       /* credits of dropped pushes, ever: part of `pushed` (P8) */
+};
+
+/* Where a product's units_per_credit comes from; the configuration wins. */
+enum core_product_source { CORE_PRODUCT_ASSUMED, CORE_PRODUCT_UPSTREAM, CORE_PRODUCT_CONFIGURED };
+
+struct core_product {
+    int64_t units_per_credit; /* at least 1 */
+    int64_t suggested;        /* parked: what upstream's arithmetic suggests (P4); else 0 */
+    int64_t fetched_at;
+    uint32_t source;
+    uint32_t parked;
+};
+
+enum core_push_state {
+    CORE_PUSH_SENDING = 1, /* this attempt is under way, or about to be: begun, not answered */
+    CORE_PUSH_DOUBT = 2,   /* to be looked up, not before `due_at` */
+    CORE_PUSH_PARKED = 3,  /* waits for the operator */
+    CORE_PUSH_WATCHED = 4, /* resolved after a resend; looked up once more at `due_at` */
+};
+
+enum core_park_reason {
+    CORE_PARK_NONE,
+    CORE_PARK_REFUSED = 1, /* a recognised refusal of a first attempt: it cannot have run */
+    CORE_PARK_STORIES = 2, /* history and `consumed` disagree: it may have run */
+    CORE_PARK_UNKNOWN = 3, /* too much history to find it in: it may have run */
+};
+
+struct core_push {
+    uint64_t sequence; /* of the record that began it: with the epoch, its id */
+    uint32_t epoch;
+    uint32_t balance;        /* dense id */
+    int64_t credits;         /* n */
+    int64_t consumed_before; /* upstream's counter, and its clock, at the last reading before the
+                                push */
+    int64_t read_before;     /* (0: that reading came without a Date) */
+    int64_t begun_at, begun_at_server; /* first attempt: our time, and upstream's clock as we then
+                                          knew it (0: unknown) */
+    int64_t due_at;
+    int64_t counted;                  /* credits of its rows that P has already */
+    int64_t rows_seen, consumed_seen; /* parked: both figures, as movements since consumed_before */
+    uint16_t state, reason;
+    uint16_t attempt;       /* from 1 */
+    uint8_t empty_readings; /* lookups in a row without a row of ours */
+    uint8_t mismatches;     /* lookups in a row whose stories disagreed */
+};
+
+/* Keys are 16-byte hashes keyed with the ledger's secret, so that strangers cannot make two
+ * requests meet. */
+struct dedupe_client {
+    uint64_t highest; /* counter */
+    int64_t last_used;
+    uint32_t uid;
+    uint32_t reserved;
+};
+
+struct dedupe_entry {
+    struct hash128 fingerprint; /* of the arguments, without the session */
+    uint64_t sequence;          /* of the record that answered it first */
+    uint64_t counter;           /* stamps; 0 for app keys */
+    int64_t time;
+    int64_t credits, raw_amount, balance_after;
+    uint32_t epoch, balance;
+    uint32_t uid;
+    uint32_t reserved;
+};
+
+struct name_image {
+    struct hash128 hash;
+    uint16_t customer_length, product_length;
+    uint32_t reserved;
+    /* customer, product follow, without NUL; at most 128 bytes each */
+};
+
+/* Details of records, by type. Text and bytes follow the struct. */
+struct record_consume {
+    int64_t raw_amount, credits, balance_after;
+    int64_t deducted_after;   /* D: pushed once P has reached it */
+    uint32_t metadata_length; /* encoded msgpack, as the client sent it */
+    uint32_t reserved;
+};
+
+struct record_push {
+    struct core_push push; /* as it is after the record */
+    int64_t counted;       /* credits that joined P with this record */
+    int32_t outcome;       /* enum exchange_outcome of the answer that led here */
+    int32_t http_status;
+};
+
+struct record_reading {
+    int64_t upstream_before, upstream, consumed, granted;
+};
