@@ -30,17 +30,18 @@ static const char *home_directory(void)
     return user ? user->pw_dir : "/";
 }
 
-/* "$variable/suffix", or below the home directory where the variable is not set to a path. */
-static char *xdg_path(const char *variable, const char *below_home, const char *suffix)
+/* "$variable/name", or `below_home` in the home directory where the variable is not set to a path.
+ */
+static char *xdg_path(const char *variable, const char *name, const char *below_home)
 {
     const char *base = getenv(variable);
     char *path = NULL;
     int r;
 
     if (base && base[0] == '/')
-        r = asprintf(&path, "%s/%s", base, suffix);
+        r = asprintf(&path, "%s/%s", base, name);
     else
-        r = asprintf(&path, "%s/%s/%s", home_directory(), below_home, suffix);
+        r = asprintf(&path, "%s/%s", home_directory(), below_home);
     return r < 0 ? NULL : path;
 }
 
@@ -58,7 +59,7 @@ static char *default_state_directory(void)
 {
     if (runs_as_service())
         return service_directory("STATE_DIRECTORY", "/var/lib/creditd");
-    return xdg_path("XDG_STATE_HOME", ".local/state", "creditd");
+    return xdg_path("XDG_STATE_HOME", "creditd", ".local/state/creditd");
 }
 
 static char *default_runtime_directory(void)
@@ -67,8 +68,7 @@ static char *default_runtime_directory(void)
         return service_directory("RUNTIME_DIRECTORY", "/run/creditd");
     /* Without a session there is no runtime directory; a private one that outlives it does as well.
      */
-    return xdg_path("XDG_RUNTIME_DIR", ".local/state/creditd",
-                    getenv("XDG_RUNTIME_DIR") ? "creditd" : "run");
+    return xdg_path("XDG_RUNTIME_DIR", "creditd", ".local/state/creditd/run");
 }
 
 static int default_socket(char **path, const char *directory, const char *name)
@@ -120,5 +120,6 @@ char *config_default_path(void)
         if (system)
             return system;
     }
-    return existing(xdg_path("XDG_CONFIG_HOME", ".config", "creditd/creditd.conf"));
+    return existing(
+        xdg_path("XDG_CONFIG_HOME", "creditd/creditd.conf", ".config/creditd/creditd.conf"));
 }
