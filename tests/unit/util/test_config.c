@@ -341,6 +341,33 @@ Test(config, every_row_of_the_table)
     }
 }
 
+static int set_number(const struct config_option *option, int64_t value)
+{
+    CLEANUP(config_cleanup) struct config *config = calloc(1, sizeof(*config));
+    CLEANUP(cleanup_free) char *problem = NULL;
+    char text[32];
+
+    cr_assert(config);
+    snprintf(text, sizeof(text), "%lld%s", (long long)value,
+             option->type == CONFIG_DURATION ? "ms" : "");
+    return config_option_set(config, option, text, &problem);
+}
+
+Test(config, every_range_is_open_at_neither_end)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        const struct config_option *option = &config_options[i];
+
+        if (option->type != CONFIG_DURATION && option->type != CONFIG_SIZE &&
+            option->type != CONFIG_INTEGER)
+            continue;
+        cr_assert_eq(set_number(option, option->minimum), 0, "%s", option->key);
+        cr_assert_eq(set_number(option, option->maximum), 0, "%s", option->key);
+        cr_assert_eq(set_number(option, option->minimum - 1), -EINVAL, "%s", option->key);
+        cr_assert_eq(set_number(option, option->maximum + 1), -EINVAL, "%s", option->key);
+    }
+}
+
 Test(config, the_list_of_options)
 {
     char *text = NULL;
