@@ -1,0 +1,237 @@
+/* Queue and turns of exchanges: see driver.h. */
+#include "driver.h"
+#include "answer.h"
+#include "exchange.h"
+
+#include <errno.h>
+#include <proto/message.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <util/macros.h>
+
+TAILQ_HEAD(task_queue, task);
+
+struct driver {
+    uv_loop_t *loop;
+    struct http *http;
+    struct settings *settings;
+    driver_emit_fn *emit;
+    void *data;
+    struct task_queue waiting, running;
+    unsigned waiting_count, running_count;
+};
+
+struct task {
+    TAILQ_ENTRY(task) link;
+    struct driver *driver;
+    uint32_t msgid;
+    const struct exchange_kind *kind;
+    struct exchange_args args;
+    uint64_t deadline;         /* by the loop's clock */
+    struct settings *settings; /* those that it began with */
+};
+
+static struct task *task_free(struct task *task)
+{
+    if (!task)
+        return NULL;
+    settings_unref(task->settings);
+    free(task);
+    return NULL;
+}
+
+static void sbuffer_cleanup(msgpack_sbuffer *buffer)
+{
+    msgpack_sbuffer_destroy(buffer);
+}
+
+/* Frees the task. `end` NULL: there was no exchange, and `outcome` and `message` say why. An answer
+ * that memory does not suffice for is left out: serve's deadline makes it unanswered, which is true
+ * of every exchange. */
+static void task_answer(struct task *task, const struct http_end *end,
+                        enum upstream_outcome outcome, const char *message)
+{
+    CLEANUP(sbuffer_cleanup) msgpack_sbuffer buffer;
+    struct driver *driver = task->driver;
+    int r;
+
+    msgpack_sbuffer_init(&buffer);
+    r = message_pack_result(&buffer, task->msgid);
+    if (r == 0 && end)
+        r = answer_pack(task->kind, &task->args, end, task->settings->api_key, &buffer);
+    else if (r == 0)
+        r = answer_pack_plain(outcome, message, &buffer);
+    task_free(task);
+    if (r == 0)
+        driver->emit(driver->data, buffer.data, buffer.size);
+}
+
+static void driver_advance(struct driver *driver);
+
+static void on_http_done(void *data, const struct http_end *end)
+{
+    struct task *task = data;
+    struct driver *driver = task->driver;
+
+    TAILQ_REMOVE(&driver->running, task, link);
+    driver->running_count--;
+    task_answer(task, end, UPSTREAM_UNANSWERED, NULL);
+    driver_advance(driver);
+}
+
+static int task_start(struct task *task, uint64_t left)
+{
+    const struct settings *settings = task->settings;
+    struct request request = {0};
+    int r = task->kind->build(&task->args, settings->target.base_url, &request);
+
+    if (r < 0)
+        return r;
+    r = http_start(task->driver->http,
+                   &(struct http_request){
+                       .url = request.url,
+                       .body = request.body,
+                       .idempotency_key = request.idempotency_key,
+                       .api_key = settings->api_key,
+                       .api_version = settings->api_version,
+                       .is_https = settings->target.is_https,
+                       .is_loopback = settings->target.is_loopback,
+                       .connect_timeout = settings->connect_timeout,
+                       .timeout = (int64_t)left,
+                   },
+                   on_http_done, task);
+    request_deinit(&request);
+    return r;
+}
+
+/* The task's turn has come: it is started, or answered at once. */
+static void task_begin(struct task *task)
+{
+    struct driver *driver = task->driver;
+    uint64_t now = uv_now(driver->loop);
+
+    task->settings = settings_ref(driver->settings);
+    if (!task->settings->api_key) {
+        task_answer(task, NULL, UPSTREAM_UNAUTHORIZED, driver->settings->key_problem);
+        return;
+    }
+    if (now >= task->deadline) {
+        task_answer(task, NULL, UPSTREAM_NOT_SENT, "its time was over before its turn came");
+        return;
+    }
+    if (task_start(task, task->deadline - now) < 0) {
+        task_answer(task, NULL, UPSTREAM_NOT_SENT, "the request could not be built");
+        return;
+    }
+    TAILQ_INSERT_TAIL(&driver->running, task, link);
+    driver->running_count++;
+}
+
+static void driver_advance(struct driver *driver)
+{
+    struct task *task;
+
+    while (driver->running_count < DRIVER_EXCHANGES_MAX && (task = TAILQ_FIRST(&driver->waiting))) {
+        TAILQ_REMOVE(&driver->waiting, task, link);
+        driver->waiting_count--;
+        task_begin(task);
+    }
+}
+
+/* An RPC error: serve asked for what there is not. */
+static int refuse(struct driver *driver, uint32_t msgid, enum proto_error error, const char *text,
+                  const char *key, const char *value)
+{
+    CLEANUP(sbuffer_cleanup) msgpack_sbuffer buffer;
+    int r;
+
+    msgpack_sbuffer_init(&buffer);
+    r = message_pack_error(&buffer, msgid, error, text, key, value);
+    if (r == 0)
+        driver->emit(driver->data, buffer.data, buffer.size);
+    return r;
+}
+
+int driver_submit(struct driver *driver, uint32_t msgid, const char *method, size_t method_length,
+                  const msgpack_object *params)
+{
+    const struct exchange_kind *kind = exchange_find(method, method_length);
+    const char *parameter;
+    struct task *task;
+    int64_t timeout;
+
+    if (!kind)
+        return refuse(driver, msgid, PROTO_ERROR_UNKNOWN_METHOD,
+                      "creditd-sync has no such exchange", NULL, NULL);
+    task = calloc(1, sizeof *task);
+    if (!task)
+        return -ENOMEM;
+    task->driver = driver;
+    task->msgid = msgid;
+    task->kind = kind;
+    if (exchange_decode(kind, params, &task->args, &parameter) < 0) {
+        task_free(task);
+        return refuse(driver, msgid, PROTO_ERROR_INVALID_PARAMETER,
+                      "a parameter is missing, ill-typed or out of range", "parameter", parameter);
+    }
+    if (driver->waiting_count >= DRIVER_QUEUE_MAX) {
+        task_answer(task, NULL, UPSTREAM_NOT_SENT, "too many exchanges are waiting");
+        return 0;
+    }
+    timeout = task->args.timeout ? task->args.timeout : driver->settings->request_timeout;
+    task->deadline = uv_now(driver->loop) + (uint64_t)timeout;
+    TAILQ_INSERT_TAIL(&driver->waiting, task, link);
+    driver->waiting_count++;
+    driver_advance(driver);
+    return 0;
+}
+
+void driver_set_settings(struct driver *driver, struct settings *settings)
+{
+    settings_unref(driver->settings);
+    driver->settings = settings;
+}
+
+int driver_new(uv_loop_t *loop, struct settings *settings, driver_emit_fn *emit, void *data,
+               struct driver **ret_driver)
+{
+    struct driver *driver = calloc(1, sizeof *driver);
+    int r = driver ? http_new(loop, &driver->http) : -ENOMEM;
+
+    if (r < 0) {
+        free(driver);
+        settings_unref(settings);
+        return r;
+    }
+    driver->loop = loop;
+    driver->settings = settings;
+    driver->emit = emit;
+    driver->data = data;
+    TAILQ_INIT(&driver->waiting);
+    TAILQ_INIT(&driver->running);
+    *ret_driver = driver;
+    return 0;
+}
+
+static void queue_free(struct task_queue *queue)
+{
+    struct task *task;
+
+    while ((task = TAILQ_FIRST(queue))) {
+        TAILQ_REMOVE(queue, task, link);
+        task_free(task);
+    }
+}
+
+struct driver *driver_free(struct driver *driver)
+{
+    if (!driver)
+        return NULL;
+    http_free(driver->http);
+    queue_free(&driver->running);
+    queue_free(&driver->waiting);
+    settings_unref(driver->settings);
+    free(driver);
+    return NULL;
+}

@@ -1,0 +1,45 @@
+/*
+ * HTTP exchanges by libcurl's multi interface on a libuv loop.
+ *
+ * Reads share connections; a write has a connection of its own, made for it and closed after it.
+ * That is for two reasons. libcurl sends a request again by itself when a kept connection turns out
+ * to have been closed: a POST would be sent twice behind our back. And an exchange without an
+ * answer must be over before anybody looks into the history: its end is reported only when its
+ * connection is closed, and what the kernel had not yet delivered of the request is discarded with
+ * it.
+ *
+ * No redirects, no cookies, no compression, no HTTP/2 (where several requests share a connection,
+ * to close it is another matter), TLS always verified, proxies as curl's usual variables say, but
+ * never for this machine.
+ */
+#pragma once
+
+#include "answer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define HTTP_BODY_MAX (4u * 1024u * 1024u)
+
+struct http;
+
+struct http_request {
+    const char *url;
+    const char *body; /* NULL: a GET; else a POST, which is a write */
+    const char *idempotency_key, *api_key, *api_version; /* headers; NULL: without */
+    bool is_https, is_loopback;
+    int64_t connect_timeout, timeout; /* ms */
+};
+
+/* `end` and what it points to live as long as the call. New exchanges may be started in it. */
+typedef void http_done_fn(void *data, const struct http_end *end);
+
+/* curl_global_init() has been called. */
+int http_new(uv_loop_t *loop, struct http **ret_http);
+/* Ends what is under way without calling back. The memory goes when the loop has closed the
+ * handles: run it once more. */
+struct http *http_free(struct http *http);
+/* Copies what it needs. Either fails with a negative errno or calls `done` once, from the loop. */
+int http_start(struct http *http, const struct http_request *request, http_done_fn *done,
+               void *data);

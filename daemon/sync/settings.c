@@ -1,0 +1,107 @@
+/* Settings of creditd-sync: see settings.h. */
+#include "settings.h"
+#include "key.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/config.h>
+#include <util/fd.h>
+#include <util/macros.h>
+
+static void settings_cleanup(struct settings **settings)
+{
+    settings_unref(*settings);
+}
+
+static int say(char **ret_error, int r, const char *path, const char *what, const char *reason)
+{
+    if (asprintf(ret_error, "%s%s%s%s", path ? path : "", path ? ": " : "", what, reason) < 0)
+        return -ENOMEM;
+    return r;
+}
+
+static int copy_text(char **target, const char *text)
+{
+    if (!text)
+        return 0;
+    *target = strdup(text);
+    return *target ? 0 : -ENOMEM;
+}
+
+static int version_check(const struct settings_source *source, const char *version,
+                         char **ret_error)
+{
+    for (; version && *version != '\0'; version++)
+        if (*version < 0x21 || *version > 0x7e)
+            return say(ret_error, -EINVAL, source->config_path, "[stellartools] api_version ",
+                       "is not printable ASCII without blanks");
+    return 0;
+}
+
+static int target_load(const struct settings_source *source, const char *configured,
+                       struct target *target, char **ret_error)
+{
+    const char *url = source->base_url ? source->base_url : configured;
+    const char *reason = NULL;
+    int r = target_init(target, url ? url : TARGET_DEFAULT_URL, &reason);
+
+    if (r < 0 && reason && source->base_url)
+        return say(ret_error, r, NULL, "CREDITD_BASE_URL ", reason);
+    if (r < 0 && reason)
+        return say(ret_error, r, source->config_path, "[stellartools] base_url ", reason);
+    return r;
+}
+
+int settings_load(const struct settings_source *source, struct settings **ret_settings,
+                  char **ret_error)
+{
+    CLEANUP(config_cleanup) struct config *config = NULL;
+    CLEANUP(settings_cleanup) struct settings *settings = calloc(1, sizeof *settings);
+    char *error = NULL;
+    int r;
+
+    if (settings)
+        settings->references = 1;
+    r = settings ? config_load(source->config_path, &config, &error) : -ENOMEM;
+
+    if (r >= 0)
+        r = version_check(source, config->stellartools.api_version, &error);
+    if (r >= 0)
+        r = target_load(source, config->stellartools.base_url, &settings->target, &error);
+    if (r >= 0)
+        r = copy_text(&settings->api_version, config->stellartools.api_version);
+    if (r >= 0)
+        r = copy_text(&settings->sync_socket, config->paths.sync_socket);
+    if (r < 0) {
+        if (!error)
+            say(&error, r, NULL, "the configuration cannot be read: ", strerror(-r));
+        *ret_error = error;
+        return r;
+    }
+    settings->connect_timeout = config->stellartools.connect_timeout;
+    settings->request_timeout = config->stellartools.request_timeout;
+    key_load(config->stellartools.api_key_file, source->environment_key, &settings->api_key,
+             settings->key_problem, sizeof settings->key_problem);
+    *ret_settings = TAKE_PTR(settings);
+    return 0;
+}
+
+struct settings *settings_ref(struct settings *settings)
+{
+    settings->references++;
+    return settings;
+}
+
+struct settings *settings_unref(struct settings *settings)
+{
+    if (!settings || --settings->references > 0)
+        return NULL;
+    target_deinit(&settings->target);
+    free(settings->api_version);
+    secret_free(settings->api_key);
+    free(settings->sync_socket);
+    free(settings);
+    return NULL;
+}

@@ -1,0 +1,34 @@
+/*
+ * What sync needs of the configuration, the environment and the secrets, loaded whole or not at
+ * all: a reload that fails leaves the old settings in place.
+ */
+#pragma once
+
+#include "target.h"
+
+#include <stdint.h>
+
+struct settings {
+    unsigned references;
+    struct target target;
+    char *api_version; /* NULL: no header */
+    char *api_key;     /* NULL: there is none, and key_problem says why */
+    char key_problem[256];
+    int64_t connect_timeout, request_timeout; /* ms */
+    char *sync_socket;
+};
+
+/* Where the settings come from; the strings belong to the program and outlive the settings. */
+struct settings_source {
+    const char *config_path; /* NULL: defaults */
+    const char *base_url;    /* overrides the configuration; NULL: does not */
+    const char *environment_key;
+};
+
+/* -EINVAL and other errors: *ret_error is the line to print; the caller frees it. A missing key is
+ * no error: the role serves without. The caller has the first reference. */
+int settings_load(const struct settings_source *source, struct settings **ret_settings,
+                  char **ret_error);
+/* An exchange under way keeps the settings that it began with. */
+struct settings *settings_ref(struct settings *settings);
+struct settings *settings_unref(struct settings *settings);

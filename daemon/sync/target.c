@@ -1,0 +1,99 @@
+/* The check of the base URL: see target.h. */
+#include "target.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/macros.h>
+
+static void curlu_cleanup(CURLU **url)
+{
+    curl_url_cleanup(*url);
+}
+
+static void curl_text_cleanup(char **text)
+{
+    curl_free(*text);
+}
+
+/* `host` as libcurl writes it: an IPv6 address in brackets. libcurl itself gives the name localhost
+ * the loopback addresses, whatever the resolver says. */
+static bool host_is_loopback(const char *host)
+{
+    struct in_addr v4;
+
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    CLEANUP(curl_text_cleanup) char *text = NULL;
+
+    return curl_url_get(url, part, &text, 0) == CURLUE_OK;
+}
+
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < 0x21 || *text > 0x7e)
+            return false;
+    return true;
+}
+
+/* NULL, or what is wrong with the URL. */
+static const char *url_check(CURLU *url, const char *text, struct target *target)
+{
+    CLEANUP(curl_text_cleanup) char *scheme = NULL;
+    CLEANUP(curl_text_cleanup) char *host = NULL;
+
+    if (!is_printable(text) || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return "is not a URL; write https://HOST[:PORT][/PATH]";
+    if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) ||
+        has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT) ||
+        has_part(url, CURLUPART_ZONEID))
+        return "has a user, a query, a fragment or a zone; write https://HOST[:PORT][/PATH]";
+    target->is_https = strcmp(scheme, "https") == 0;
+    target->is_loopback = host_is_loopback(host);
+    if (!target->is_https && strcmp(scheme, "http") != 0)
+        return "is not an https URL";
+    if (!target->is_https && !target->is_loopback)
+        return "is plain http to another machine, which would show the API key to everybody "
+               "between; write https (http is taken for localhost, 127.0.0.0/8 and [::1])";
+    return NULL;
+}
+
+int target_init(struct target *target, const char *url, const char **ret_reason)
+{
+    CLEANUP(curlu_cleanup) CURLU *parsed = curl_url();
+    struct target checked = {0};
+    size_t length = strlen(url);
+    const char *wrong;
+
+    if (!parsed)
+        return -ENOMEM;
+    wrong = url_check(parsed, url, &checked);
+    if (wrong) {
+        *ret_reason = wrong;
+        return -EINVAL;
+    }
+    while (length > 0 && url[length - 1] == '/')
+        length--;
+    checked.base_url = strndup(url, length);
+    if (!checked.base_url)
+        return -ENOMEM;
+    *target = checked;
+    return 0;
+}
+
+void target_deinit(struct target *target)
+{
+    free(target->base_url);
+    *target = (struct target){0};
+}

@@ -1,0 +1,47 @@
+/* See render.h. */
+#include "render.h"
+
+#include <proto/message.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *print(const msgpack_object *object, const char *otherwise)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream;
+
+    if (!object)
+        return strdup(otherwise);
+    stream = open_memstream(&text, &size);
+    msgpack_object_print(stream, *object);
+    fclose(stream);
+    return text;
+}
+
+char *render_member(const msgpack_sbuffer *buffer, const char *name)
+{
+    msgpack_unpacked unpacked;
+    size_t offset = 0;
+    char *text;
+    int whole;
+
+    msgpack_unpacked_init(&unpacked);
+    whole = msgpack_unpack_next(&unpacked, buffer->data, buffer->size, &offset) ==
+                MSGPACK_UNPACK_SUCCESS &&
+            offset == buffer->size;
+    if (!whole)
+        text = strdup("(not one object)");
+    else if (!name)
+        text = print(&unpacked.data, "");
+    else
+        text = print(map_find(&unpacked.data, name), "(missing)");
+    msgpack_unpacked_destroy(&unpacked);
+    return text;
+}
+
+char *render(const msgpack_sbuffer *buffer)
+{
+    return render_member(buffer, NULL);
+}

@@ -1,0 +1,174 @@
+/* Where upstream is and with which key: what is taken, what is refused, what is left of the secret.
+ */
+#include "key.h"
+#include "settings.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <util/fd.h>
+#include <util/macros.h>
+
+Test(settings, plain_http_goes_to_this_machine_only)
+{
+    static const struct {
+        const char *url, *base; /* base NULL: refused */
+        bool is_loopback;
+    } table[] = {
+        {"https://api.stellartools.dev", "https://api.stellartools.dev", false},
+        {"https://api.stellartools.dev/", "https://api.stellartools.dev", false},
+        {"https://h:8443/api//", "https://h:8443/api", false},
+        {"HTTPS://h", "HTTPS://h", false},
+        {"https://127.0.0.1:1", "https://127.0.0.1:1", true},
+        {"http://127.0.0.1:8080", "http://127.0.0.1:8080", true},
+        {"http://127.255.0.9", "http://127.255.0.9", true},
+        {"http://[::1]:80/x", "http://[::1]:80/x", true},
+        {"http://localhost:80", "http://localhost:80", true},
+        {"http://LOCALHOST", "http://LOCALHOST", true},
+        {"http://api.stellartools.dev", NULL, false},
+        {"http://126.255.255.255", NULL, false},
+        {"http://128.0.0.1", NULL, false},
+        {"http://0.0.0.0", NULL, false},
+        {"http://10.0.0.1", NULL, false},
+        {"http://[::2]", NULL, false},
+        {"http://[::ffff:127.0.0.1]", NULL, false},
+        {"http://127.0.0.1.example.com", NULL, false},
+        {"http://localhost.example.com", NULL, false},
+        {"http://localhost@example.com", NULL, false},
+        {"http://127.0.0.1:80@example.com", NULL, false},
+        {"https://user@h", NULL, false},
+        {"https://user:password@h", NULL, false},
+        {"https://h?x", NULL, false},
+        {"https://h/#x", NULL, false},
+        {"https://h /x", NULL, false},
+        {"https://h/\r\nX: y", NULL, false},
+        {"https://", NULL, false},
+        {"ftp://h", NULL, false},
+        {"file:///etc/passwd", NULL, false},
+        {"h", NULL, false},
+        {"", NULL, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        struct target target = {0};
+        const char *reason = NULL;
+        int r = target_init(&target, table[i].url, &reason);
+
+        cr_expect_eq(r, table[i].base ? 0 : -EINVAL, "%s: %d", table[i].url, r);
+        cr_expect_eq(reason == NULL, table[i].base != NULL, "%s", table[i].url);
+        if (r == 0 && table[i].base) {
+            cr_expect_str_eq(target.base_url, table[i].base);
+            cr_expect_eq(target.is_loopback, table[i].is_loopback, "%s", table[i].url);
+        }
+        target_deinit(&target);
+    }
+}
+
+static char directory[64];
+static char path[128];
+
+static void make_directory(void)
+{
+    strcpy(directory, "/tmp/creditd-sync-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/api_key", directory);
+}
+
+static void remove_directory(void)
+{
+    unlink(path);
+    rmdir(directory);
+}
+
+static void write_file(const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    cr_assert(fd >= 0);
+    cr_assert_eq(fd_write_all(fd, text, strlen(text)), 0);
+    close(fd);
+}
+
+TestSuite(key, .init = make_directory, .fini = remove_directory);
+
+Test(key, file_before_credential_before_environment)
+{
+    char reason[256], *key = NULL;
+
+    setenv("CREDENTIALS_DIRECTORY", directory, 1);
+    cr_expect_eq(key_load(NULL, NULL, &key, reason, sizeof reason), -ENOENT);
+    cr_expect_str_eq(reason, "no API key is configured");
+    cr_assert_eq(key_load(NULL, "sk_env", &key, reason, sizeof reason), 0);
+    cr_expect_str_eq(key, "sk_env");
+    secret_free(key);
+    write_file("sk_file\n");
+    cr_assert_eq(key_load(NULL, "sk_env", &key, reason, sizeof reason), 0);
+    cr_expect_str_eq(key, "sk_file");
+    secret_free(key);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    cr_assert_eq(key_load(path, "sk_env", &key, reason, sizeof reason), 0);
+    cr_expect_str_eq(key, "sk_file");
+    secret_free(key);
+}
+
+Test(key, a_file_that_is_named_and_missing_is_no_reason_to_use_another_key)
+{
+    char reason[256], *key = NULL;
+
+    cr_expect(key_load(path, "sk_env", &key, reason, sizeof reason) < 0);
+    cr_expect_null(key);
+    cr_expect_not_null(strstr(reason, path));
+}
+
+Test(key, what_is_no_header_value_is_refused_and_not_quoted)
+{
+    static const char *const bad[] = {"sk_a sk_b\n", "sk_\xc3\xa9\n", "sk_\x01\n", "sk_\t\n",
+                                      " sk_\n"};
+    char reason[256], *key = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        write_file(bad[i]);
+        cr_expect_eq(key_load(path, NULL, &key, reason, sizeof reason), -EINVAL, "row %zu", i);
+        cr_expect_null(strstr(reason, "sk_"), "%s", reason);
+        cr_expect_eq(key_load(NULL, bad[i], &key, reason, sizeof reason), -EINVAL, "row %zu", i);
+        cr_expect_null(strstr(reason, "sk_"), "%s", reason);
+    }
+}
+
+Test(key, the_environment_is_wiped)
+{
+    char *key, *before;
+
+    setenv(KEY_VARIABLE, "sk_secret", 1);
+    before = getenv(KEY_VARIABLE);
+    key = key_take_from_environment(KEY_VARIABLE);
+    cr_expect_str_eq(key, "sk_secret");
+    cr_expect_null(getenv(KEY_VARIABLE));
+    cr_expect_eq(before[0], '\0');
+    secret_free(key);
+    cr_expect_null(key_take_from_environment(KEY_VARIABLE));
+}
+
+Test(key, the_configuration_names_file_and_mistake)
+{
+    struct settings *settings = NULL;
+    char *error = NULL;
+
+    write_file("[stellartools]\nbase_url = http://example.com\n");
+    cr_assert(settings_load(&(struct settings_source){path, NULL, "sk_1"}, &settings, &error) < 0);
+    cr_expect_not_null(strstr(error, path));
+    cr_expect_not_null(strstr(error, "base_url is plain http"));
+    free(error);
+    error = NULL;
+    /* The environment comes first: that is how --sandbox reaches us. */
+    cr_assert_eq(settings_load(&(struct settings_source){path, "http://127.0.0.1:1", "sk_1"},
+                               &settings, &error),
+                 0);
+    cr_expect_str_eq(settings->target.base_url, "http://127.0.0.1:1");
+    cr_expect_str_eq(settings->api_key, "sk_1");
+    settings_unref(settings);
+}
