@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * libcreditd: ask creditd, the credits daemon of this machine, who may spend what, and spend it.
  *
@@ -23,7 +24,7 @@
  * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread
  * and no event loop. Calls are queued and carry a deadline; many may be under way at once; they are
  * sent in the order in which they were made and may be answered in any order. A lost connection is
- * opened again, after delays that grow, and what had not been answered is sent again — until it is
+ * opened again, after delays that grow, and what had not been answered is sent again until it is
  * answered or its deadline has passed.
  *
  * There are two ways to use it, and both may be mixed on one connection:
@@ -60,19 +61,25 @@
  * 0 for success; a negative errno for what went wrong on this side or on the way; a positive
  * `enum creditd_code` when the daemon said no. Results (`ret_…`) are written only on success.
  *
- *   -EINVAL      an argument cannot be right: not exactly one identity, an id or key that is none,
- * an amount below 1. Nothing was sent. A mistake in the program. -EMSGSIZE    the request is larger
- * than the daemon takes. Nothing was sent. -ENOMEM      no memory. From a call: nothing was sent.
- * As a reply's status: as -EPROTO. -EAGAIN      too many calls are under way on this connection
- * (CREDITD_CALLS_MAX). Nothing was sent. -EDEADLK     a blocking call or creditd_dispatch() from
- * within a callback. -ENOTCONN    no daemon listens; the call never left and nothing was done. Ask
- * again at will. -ETIMEDOUT   the deadline passed, and the call had been sent: it may have been
- * done. Ask again with its stamp, or look. -ECONNRESET  the connection was lost after sending a
- * call that must not be sent twice (CREDITD_REPEAT_NEVER): it may have been done. Look before you
- * ask again. -ECANCELED   creditd_close() ended the call; creditd_reply_in_doubt() says if it may
- * have been done. -EPROTO      the daemon answered, and not with what belongs there (another
- * version?). For a consume: it may have been done. -ENAMETOOLONG, -EMFILE, …  from creditd_open():
- * the path, or the process's own limits.
+ * From the function itself, and then nothing was sent and no callback will run:
+ *   -EINVAL       an argument cannot be right: not exactly one identity, an id or key that is none,
+ *                 an amount below 1. A mistake in the program.
+ *   -EMSGSIZE     the request is larger than the daemon takes.
+ *   -EAGAIN       too many calls are under way on this connection (CREDITD_CALLS_MAX).
+ *   -ENOMEM       no memory.
+ *   -EDEADLK      a blocking call, or creditd_dispatch(), from within a callback.
+ *   -ENAMETOOLONG from creditd_open(): no Unix socket can have that path.
+ *
+ * As the status of a reply (a blocking call returns it). Whether the call may have been done is what
+ * creditd_reply_in_doubt() says; if so, ask again only with its stamp, and after a call without a
+ * stamp look before you ask again. If it says no, nothing was done: ask again at will.
+ *   -ENOTCONN     no daemon listens.
+ *   -ETIMEDOUT    the deadline passed.
+ *   -ECONNRESET   the connection was lost after sending a call that must not be sent twice
+ *                 (CREDITD_REPEAT_NEVER), or any call where CREDITD_NO_WAIT was asked for.
+ *   -ECANCELED    creditd_close() ended the call.
+ *   -EPROTO       the daemon answered, but not with what belongs there (another version?).
+ *   -ENOMEM       there was no memory for sending it, or for reading its answer.
  *
  * Units
  * -----
@@ -84,6 +91,7 @@
  * pass needs to live longer. Begin each request struct zeroed, as designated initialisers do. While
  * the library's soversion is 0, members may be added to structs, with a new soversion each time.
  */
+/* clang-format on */
 #ifndef CREDITD_H
 #define CREDITD_H
 
@@ -94,6 +102,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* ---- The daemon's refusals ------------------------------------------------------------------- */
 
@@ -122,7 +131,7 @@ enum creditd_code {
     CREDITD_UNKNOWN_PRODUCT = 13,  /* nor that product. Again: no */
     CREDITD_NOT_FOUND = 14,        /* there is no such object. Again: no */
     CREDITD_PRODUCT_PARKED = 15,   /* StellarTools counts this product's units otherwise than the
-                                      daemon; an   operator must set [products]. Again: after that */
+                                      daemon; an operator must set [products]. Again: after that */
 
     /* Repeated requests. */
     CREDITD_KEY_REUSED = 20, /* that key or stamp was used with other arguments. Again: no, a bug */
@@ -587,6 +596,7 @@ int creditd_push_drop_async(struct creditd *connection, const struct creditd_pus
 /* For both. */
 int creditd_read_push(const struct creditd_reply *reply, struct creditd_push_result *ret_result);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,119 @@
+/*
+ * credits.transactions. The metadata of a transaction is the application's own map, so the result
+ * keeps a copy of the whole answer for it to live in.
+ */
+#include "typed.h"
+#include "value.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int build_transactions(struct creditd *c, const void *argument,
+                              struct creditd_call_options *options)
+{
+    const struct creditd_transactions_request *request = argument;
+    int r;
+
+    options->timeout = request->timeout;
+    if ((r = put_who(c, &request->who)) < 0 ||
+        (r = put_id(c, "product_id", request->product_id)) < 0 ||
+        (r = put_count(c, "limit", request->limit)) < 0 ||
+        (r = put_count(c, "offset", request->offset)) < 0)
+        return r;
+    return put_text(c, "source", request->source, PROTO_TEXT_MAX);
+}
+
+static const struct field transaction_fields[] = {
+    FIELD(TEXT, struct creditd_transaction, id),
+    FIELD(TEXT, struct creditd_transaction, type),
+    FIELD(TEXT, struct creditd_transaction, customer_id),
+    FIELD(TEXT, struct creditd_transaction, product_id),
+    FIELD_OPTIONAL(TEXT, struct creditd_transaction, push_state),
+    FIELD(INT, struct creditd_transaction, amount),
+    FIELD_OPTIONAL(INT, struct creditd_transaction, raw_amount),
+    FIELD_OPTIONAL(INT, struct creditd_transaction, balance_after),
+    FIELD(INT, struct creditd_transaction, created_at),
+};
+
+struct owner {
+    msgpack_zone zone;
+    uint8_t frame[];
+};
+
+static struct owner *owner_free(struct owner *owner)
+{
+    if (owner)
+        msgpack_zone_destroy(&owner->zone);
+    free(owner);
+    return NULL;
+}
+
+static int owner_new(const struct creditd_reply *reply, struct owner **ret_owner,
+                     struct message *ret_message)
+{
+    struct owner *owner = malloc(sizeof *owner + reply->length);
+    const char *reason;
+    int has_msgid, r;
+
+    if (!owner)
+        return -ENOMEM;
+    if (!msgpack_zone_init(&owner->zone, MSGPACK_ZONE_CHUNK_SIZE)) {
+        free(owner);
+        return -ENOMEM;
+    }
+    memcpy(owner->frame, reply->frame, reply->length);
+    r = message_parse(&owner->zone, owner->frame, reply->length, ret_message, &has_msgid, &reason);
+    if (r < 0) {
+        owner_free(owner);
+        return r;
+    }
+    *ret_owner = owner;
+    return 0;
+}
+
+static void set_metadata(struct creditd_transaction *transactions, const msgpack_object *elements)
+{
+    for (uint32_t i = 0; i < elements->via.array.size; i++) {
+        const msgpack_object *metadata = map_find(&elements->via.array.ptr[i], "metadata");
+
+        transactions[i].metadata = value_of(metadata);
+    }
+}
+
+int creditd_read_transactions(const struct creditd_reply *reply,
+                              struct creditd_transactions_result *ret_result)
+{
+    struct message message = {0};
+    struct owner *owner;
+    struct list list;
+    int r = reply->status;
+
+    if (r != 0)
+        return r;
+    r = owner_new(reply, &owner, &message);
+    if (r < 0)
+        return r;
+    r = read_list(&message.result, transaction_fields,
+                  sizeof transaction_fields / sizeof transaction_fields[0],
+                  sizeof(struct creditd_transaction), &list);
+    if (r < 0) {
+        owner_free(owner);
+        return r;
+    }
+    set_metadata(list.data, list_elements(&message.result));
+    *ret_result = (struct creditd_transactions_result){
+        .data = list.data, .count = list.count, .has_more = list.has_more, .owner = owner};
+    return 0;
+}
+
+void creditd_transactions_clear(struct creditd_transactions_result *result)
+{
+    if (!result)
+        return;
+    free(result->data);
+    owner_free(result->owner);
+    *result = (struct creditd_transactions_result){0};
+}
+
+TYPED_CALL(transactions, "credits.transactions", struct creditd_transactions_request,
+           struct creditd_transactions_result, transactions)
