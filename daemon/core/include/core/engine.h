@@ -148,6 +148,8 @@ int core_balance_refresh(struct core *core, uint32_t slot, uint32_t uid, int64_t
 
 /* --- spending --- */
 
+#define CORE_METADATA_MAX 4096u
+
 enum core_repeat { CORE_REPEAT_NONE, CORE_REPEAT_STAMP, CORE_REPEAT_KEY };
 
 struct core_consume {

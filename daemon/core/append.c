@@ -1,0 +1,131 @@
+/*
+ * From a change to its record: the one way in which anything here changes. The record is appended
+ * first, and memory follows only when that has succeeded, so a full disk or a full queue leaves
+ * everything as it was.
+ */
+#include "state.h"
+
+#include <assert.h>
+#include <string.h>
+
+void append_init(struct append *append)
+{
+    append->image_count = 0;
+}
+
+void append_image(struct append *append, enum record_table table, const void *key,
+                  size_t key_length, const void *value, size_t value_length)
+{
+    assert(append->image_count < RECORD_IMAGES_MAX);
+    append->images[append->image_count++] = (struct record_image){
+        .table = table,
+        .key = key,
+        .key_length = (uint16_t)key_length,
+        .value = value,
+        .value_length = (uint32_t)value_length,
+    };
+}
+
+int append_begin(struct core *core, struct append *append, size_t detail_length, bool use_reserve)
+{
+    size_t size = record_size(append->images, append->image_count, detail_length);
+
+    append->detail_length = detail_length;
+    int r = core->sink.append(core->sink.userdata, size, use_reserve, &append->buffer,
+                              &append->sequence, &append->place);
+    if (r < 0)
+        return r;
+    core->sequence = append->sequence;
+    return 0;
+}
+
+void append_finish(struct core *core, struct append *append, enum record_type type,
+                   const struct balance *balance, uint32_t uid, uint32_t pid, uint32_t events,
+                   const void *detail, int64_t now)
+{
+    struct record_header header = {
+        .sequence = append->sequence,
+        .time = now,
+        .previous = balance ? balance->row->last_place : 0,
+        .balance = balance ? balance->row->id : 0,
+        .uid = uid,
+        .pid = pid,
+        .type = (uint16_t)type,
+        .epoch = core->epoch,
+        .events = events,
+    };
+    record_encode(append->buffer, &header, append->images, append->image_count, detail,
+                  append->detail_length);
+}
+
+void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t sequence)
+{
+    for (uint32_t bit = 1; events; bit <<= 1) {
+        if (!(events & bit))
+            continue;
+        events &= ~bit;
+        if (core->effects.event)
+            core->effects.event(core->effects.userdata, (enum core_event)bit, slot, sequence);
+    }
+}
+
+uint32_t crossing(const struct core *core, struct core_row *row, bool spent)
+{
+    int64_t available = row_available(row);
+    uint32_t events = 0;
+
+    if (available > core->policy.credit_low_threshold) {
+        if (row->flags & CORE_ROW_LOW)
+            events |= CORE_EVENT_CREDITS_RECOVERED;
+        row->flags &= ~(uint32_t)CORE_ROW_LOW;
+    } else if (spent && !(row->flags & CORE_ROW_LOW)) {
+        row->flags |= CORE_ROW_LOW;
+        events |= CORE_EVENT_CREDITS_LOW;
+    }
+
+    if (available > 0) {
+        row->flags &= ~(uint32_t)CORE_ROW_EXHAUSTED;
+    } else if (spent && !(row->flags & CORE_ROW_EXHAUSTED)) {
+        row->flags |= CORE_ROW_EXHAUSTED;
+        events |= CORE_EVENT_CREDITS_EXHAUSTED;
+    }
+
+    if (available >= 0) {
+        row->flags &= ~(uint32_t)CORE_ROW_OVERDRAWN;
+    } else if (!(row->flags & CORE_ROW_OVERDRAWN)) {
+        row->flags |= CORE_ROW_OVERDRAWN;
+        events |= CORE_EVENT_CREDITS_OVERDRAWN;
+    }
+    return events;
+}
+
+int change_append(struct core *core, struct change *change, int64_t now, uint64_t *ret_sequence)
+{
+    struct balance *balance = change->balance;
+    struct append append;
+
+    append_init(&append);
+    append_image(&append, TABLE_BALANCE, &change->row.id, sizeof(change->row.id), &change->row,
+                 sizeof(change->row));
+    if (change->reading)
+        append_image(&append, TABLE_READING, &change->row.id, sizeof(change->row.id),
+                     change->reading, sizeof(*change->reading));
+    if (change->push)
+        append_image(&append, TABLE_PUSH, &change->push->sequence, sizeof(change->push->sequence),
+                     change->push, change->push->state ? sizeof(*change->push) : 0);
+    int r = append_begin(core, &append, change->detail_length, change->use_reserve);
+    if (r < 0)
+        return r;
+
+    change->row.last_place = append.place;
+    append_finish(core, &append, change->type, balance, change->uid, change->pid, change->events,
+                  change->detail, now);
+    balance_set_row(core, balance, &change->row, now);
+    balance->last_sequence = append.sequence;
+    if (change->reading)
+        balance->reading = *change->reading;
+    tell_events(core, change->events, balance->slot, append.sequence);
+    if (ret_sequence)
+        *ret_sequence = append.sequence;
+    return 0;
+}

@@ -1,0 +1,137 @@
+/*
+ * Making and ending an engine, and what can be checked of it from inside.
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int core_new(const struct core_options *options, struct core **ret_core)
+{
+    struct core *core = calloc(1, sizeof(*core));
+
+    if (!core)
+        return -ENOMEM;
+    core->hash_key = options->hash_key;
+    core->instance = options->instance;
+    core->epoch = options->epoch;
+    core->policy = options->policy;
+    core->sink = options->sink;
+    core->effects = options->effects;
+    core->free_product = NO_PRODUCT;
+    map_init(&core->by_hash);
+    map_init(&core->by_id);
+    map_init(&core->products_by_hash);
+    map_init(&core->usage_index);
+    map_init(&core->exchanges);
+    dedupe_init(&core->dedupe);
+    budget_init(&core->budget);
+    heap_init(&core->timers);
+    heap_init(&core->oldest);
+    heap_init(&core->largest);
+    *ret_core = core;
+    return 0;
+}
+
+struct core *core_free(struct core *core)
+{
+    if (!core)
+        return NULL;
+
+    for (uint32_t slot = 0; slot < core->slots; slot++) {
+        struct balance *balance = balance_at(core, slot);
+        if (!balance)
+            continue;
+        lookup_abandon(balance);
+        free(balance->names);
+    }
+    for (struct push *push = core->pushes, *next; push; push = next) {
+        next = push->all_next;
+        free(push);
+    }
+    for (uint32_t i = 0; i < core->product_count; i++)
+        free(core->products[i].id);
+    for (uint32_t i = 0; i < core->chunk_count; i++)
+        free(core->chunks[i]);
+    free(core->chunks);
+    free(core->products);
+    free(core->free_slots);
+    free(core->usages);
+    map_deinit(&core->by_hash);
+    map_deinit(&core->by_id);
+    map_deinit(&core->products_by_hash);
+    map_deinit(&core->usage_index);
+    map_deinit(&core->exchanges);
+    dedupe_deinit(&core->dedupe);
+    heap_deinit(&core->timers);
+    heap_deinit(&core->oldest);
+    heap_deinit(&core->largest);
+    free(core);
+    return NULL;
+}
+
+void core_set_policy(struct core *core, const struct core_policy *policy, int64_t now)
+{
+    core->policy = *policy;
+    budget_init(&core->budget);
+    if (!core->started)
+        return;
+    for (uint32_t slot = 0; slot < core->slots; slot++) {
+        struct balance *balance = balance_at(core, slot);
+        if (balance)
+            plan(core, balance, now);
+    }
+}
+
+static const char *check_balance(const struct core *core, const struct balance *balance)
+{
+    const struct core_row *row = balance->row;
+    bool queued = balance->queued != TURN_NONE;
+
+    if (row->held < 0)
+        return "held is negative";
+    if (row->deducted < 0 || row->pushed < 0)
+        return "a cumulative counter is negative";
+    if (balance->exchange && (queued || balance->by_time.place))
+        return "a balance waits for a turn while it has one";
+    if (queued && balance->by_time.place)
+        return "a balance is due and not due";
+    if (balance->push && balance->push->row.state == CORE_PUSH_SENDING && core->started &&
+        !balance->exchange)
+        return "a push is being sent by nobody";
+    if (core->products[balance->product].balances == 0)
+        return "a product has fewer names than balances";
+    return NULL;
+}
+
+int core_check(const struct core *core, const char **ret_what)
+{
+    int64_t credits = 0, balances = 0, resident = 0;
+    unsigned writes = 0, reads = 0;
+    const char *what = NULL;
+
+    for (uint32_t slot = 0; !what && slot < core->slots; slot++) {
+        const struct balance *balance = balance_at(core, slot);
+        if (!balance)
+            continue;
+        int64_t pending = row_pending(balance->row);
+        credits += pending > 0 ? pending : 0;
+        balances += pending > 0;
+        resident++;
+        writes += balance->exchange && balance->exchange_kind == EXCHANGE_PUSH;
+        reads += balance->exchange && balance->exchange_kind != EXCHANGE_PUSH;
+        what = check_balance(core, balance);
+    }
+    if (!what && (credits != core->pending_credits || balances != core->pending_balances))
+        what = "the sums of what is pending are wrong";
+    if (!what && resident != core->resident)
+        what = "the number of balances in memory is wrong";
+    if (!what && (writes != core->writes || reads != core->reads))
+        what = "the number of exchanges under way is wrong";
+    if (!what && writes > WRITES_MAX)
+        what = "too many writes in flight";
+    if (!what)
+        return 0;
+    *ret_what = what;
+    return -EPROTO;
+}

@@ -1,0 +1,279 @@
+/*
+ * Pushes in doubt (ledger.md P3): upstream's history is read back to before the push began, then
+ * its balance, and both must tell one story.
+ *
+ * The story is told from the last trusted reading on, since `consumed` is known of that moment: all
+ * rows since then that deducted must add up to the movement of `consumed`. Our clock and upstream's
+ * differ, and rows and Date headers come from its clocks, which may differ by a little as well: a
+ * row that close to the reading may or may not have been in it, so the rows give a range, and the
+ * movement must lie within. Rows of the doubtful push itself are always after.
+ *
+ *   rows of the push, one story      → resolved: they all count, as often as they stand there
+ *   none, one story, twice           → sent again, as the next attempt
+ *   two stories, three times         → parked with both figures: row and balance are not written
+ * together upstream, and only a person can say which of the two is right
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOLERANCE_MS 2000         /* between upstream's clocks, with a Date header */
+#define TOLERANCE_BLIND_MS 300000 /* without one: between its clock and ours */
+#define PAGES_MAX 100u
+#define MISMATCHES_MAX 3u
+#define EMPTY_READINGS 2u
+
+bool lookup_wants_resend(const struct balance *balance)
+{
+    const struct push *push = balance->push;
+    return push && push->row.state == CORE_PUSH_DOUBT && push->row.empty_readings >= EMPTY_READINGS;
+}
+
+struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret_due)
+{
+    struct push *first = NULL;
+
+    *ret_due = INT64_MAX;
+    if (balance->lookup) {
+        *ret_due = now;
+        return balance->lookup->push;
+    }
+    if (balance->push && balance->push->row.state == CORE_PUSH_DOUBT) {
+        first = balance->push;
+        *ret_due = first->row.due_at;
+    }
+    for (struct push *push = balance->watched; push; push = push->next)
+        if (push->row.due_at < *ret_due) {
+            first = push;
+            *ret_due = push->row.due_at;
+        }
+    return first;
+}
+
+void lookup_abandon(struct balance *balance)
+{
+    if (!balance->lookup)
+        return;
+    map_deinit(&balance->lookup->seen);
+    free(balance->lookup);
+    balance->lookup = NULL;
+}
+
+int lookup_begin(struct core *core, struct balance *balance, struct push *push,
+                 struct exchange *exchange)
+{
+    (void)core;
+    if (!balance->lookup) {
+        balance->lookup = calloc(1, sizeof(*balance->lookup));
+        if (!balance->lookup)
+            return -ENOMEM;
+        balance->lookup->push = push;
+        map_init(&balance->lookup->seen);
+    }
+    if (balance->lookup->want_balance) {
+        exchange->kind = EXCHANGE_BALANCE;
+        return 0;
+    }
+    exchange->limit = EXCHANGE_HISTORY_LIMIT;
+    exchange->offset = balance->lookup->offset;
+    return 0;
+}
+
+/* --- the window --- */
+
+struct window {
+    int64_t certain_after, possible_after; /* upstream's clock */
+};
+
+/* When the reading that consumed_before came from was made, as a range of upstream's clock. */
+static struct window story_window(const struct core_push *push)
+{
+    int64_t at = push->read_before, tolerance = TOLERANCE_MS;
+
+    if (at == 0) {
+        at = push->begun_at_server ? push->begun_at_server : push->begun_at;
+        tolerance = TOLERANCE_BLIND_MS;
+    }
+    return (struct window){.certain_after = at + tolerance, .possible_after = at - tolerance};
+}
+
+/* Rows older than this are of no interest: before the push and before the reading. */
+static int64_t oldest_wanted(const struct core_push *push)
+{
+    int64_t begun = push->begun_at_server ? push->begun_at_server - TOLERANCE_MS
+                                          : push->begun_at - TOLERANCE_BLIND_MS;
+    int64_t read = story_window(push).possible_after;
+
+    if (push->state == CORE_PUSH_WATCHED)
+        return begun;
+    return begun < read ? begun : read;
+}
+
+/* --- counting --- */
+
+static bool is_of(const struct core *core, const struct exchange_row *row,
+                  const struct core_push *push)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE];
+
+    core_push_id(core, push->epoch, push->sequence, id);
+    return row->push_id_length == strlen(id) && memcmp(row->push_id, id, row->push_id_length) == 0;
+}
+
+static void count_row(const struct core *core, struct lookup *lookup,
+                      const struct exchange_row *row)
+{
+    const struct core_push *push = &lookup->push->row;
+    struct window window = story_window(push);
+
+    if (row->type == EXCHANGE_ROW_DEDUCT && is_of(core, row, push)) {
+        lookup->ours += row->credits;
+        lookup->ours_rows++;
+        lookup->odd_rows |= row->credits != push->credits;
+        lookup->certain += row->credits;
+        lookup->possible += row->credits;
+        return;
+    }
+    if (row->created_at <= window.possible_after)
+        return;
+    if (row->type == EXCHANGE_ROW_DEDUCT) {
+        lookup->possible += row->credits;
+        if (row->created_at > window.certain_after)
+            lookup->certain += row->credits;
+    } else if (row->type == EXCHANGE_ROW_REFUND) {
+        lookup->certain -= row->credits; /* some versions lower `consumed` by it, some do not */
+    }
+}
+
+/* 0, 1 where the page reaches back far enough, or -ENOMEM. */
+static int count_page(struct core *core, struct lookup *lookup,
+                      const struct exchange_answer *answer)
+{
+    int64_t oldest = oldest_wanted(&lookup->push->row);
+    bool enough = !answer->history.has_more || answer->history.count == 0;
+
+    for (size_t i = 0; i < answer->history.count; i++) {
+        const struct exchange_row *row = &answer->history.rows[i];
+        struct hash128 id = hash_bytes(&core->hash_key, row->id, row->id_length);
+
+        enough |= row->created_at < oldest;
+        if (map_get(&lookup->seen, id))
+            continue; /* rows move to later pages while new ones come in */
+        if (map_put(&lookup->seen, id, 1) < 0)
+            return -ENOMEM;
+        count_row(core, lookup, row);
+    }
+    lookup->offset += (int64_t)answer->history.count;
+    lookup->pages++;
+    return enough;
+}
+
+/* --- conclusions --- */
+
+static int resolve(struct core *core, struct balance *balance, struct push *push,
+                   bool keep_watching, const struct exchange_answer *answer, int64_t now)
+{
+    struct lookup *lookup = balance->lookup;
+    int64_t more = lookup->ours - push->row.counted;
+    int64_t credits = lookup->ours_rows > 0 ? lookup->ours / lookup->ours_rows : 0;
+    int64_t amount = push->row.credits * core->products[balance->product].row.units_per_credit;
+    bool odd = lookup->odd_rows;
+
+    lookup_abandon(balance);
+    int r =
+        push_resolve(core, balance, push, more > 0 ? more : 0, NULL, keep_watching, answer, now);
+    if (r < 0)
+        return r;
+    if (odd && !core->products[balance->product].row.parked)
+        r = product_park(core, balance->product, amount, credits, now); /* P4 */
+    return r;
+}
+
+static int watched_again(struct core *core, struct balance *balance,
+                         const struct exchange_answer *answer, int64_t now)
+{
+    return resolve(core, balance, balance->lookup->push, false, answer, now);
+}
+
+static void look_again(struct core *core, struct balance *balance, struct push *push, int64_t now)
+{
+    lookup_abandon(balance);
+    push->row.due_at = now + core->policy.in_doubt_delay / 4;
+}
+
+static int failed(struct core *core, struct balance *balance, int64_t now)
+{
+    lookup_abandon(balance);
+    plan_failed(core, balance, now);
+    return 0;
+}
+
+int lookup_history_done(struct core *core, struct balance *balance,
+                        const struct exchange_answer *answer, int64_t now)
+{
+    struct lookup *lookup = balance->lookup;
+
+    if (!lookup)
+        return 0; /* its push was dropped meanwhile */
+    if (answer->outcome != EXCHANGE_OK)
+        return failed(core, balance, now);
+    int enough = count_page(core, lookup, answer);
+    if (enough < 0)
+        return failed(core, balance, now);
+    plan_succeeded(core, balance, now);
+    if (!enough && lookup->pages < PAGES_MAX)
+        return 0; /* the next page */
+
+    struct push *push = lookup->push;
+    if (!enough) {
+        bool is_watched = push->row.state == CORE_PUSH_WATCHED;
+        if (is_watched)
+            return watched_again(core, balance, answer, now);
+        lookup_abandon(balance);
+        return push_park(core, balance, push, CORE_PARK_UNKNOWN, answer, now);
+    }
+    if (push->row.state == CORE_PUSH_WATCHED)
+        return watched_again(core, balance, answer, now);
+    lookup->want_balance = true;
+    return 0;
+}
+
+static int disagree(struct core *core, struct balance *balance, struct push *push, int64_t moved,
+                    const struct exchange_answer *answer, int64_t now)
+{
+    int64_t rows = balance->lookup->certain;
+
+    push->row.empty_readings = 0;
+    look_again(core, balance, push, now);
+    if (++push->row.mismatches < MISMATCHES_MAX)
+        return 0;
+    push->row.rows_seen = rows;
+    push->row.consumed_seen = moved;
+    return push_park(core, balance, push, CORE_PARK_STORIES, answer, now);
+}
+
+int lookup_balance_done(struct core *core, struct balance *balance,
+                        const struct exchange_answer *answer, int64_t now)
+{
+    struct lookup *lookup = balance->lookup;
+    struct push *push = lookup->push;
+    bool none = answer->outcome == EXCHANGE_NO_BALANCE;
+
+    if (answer->outcome != EXCHANGE_OK && !none)
+        return failed(core, balance, now);
+    plan_succeeded(core, balance, now);
+
+    int64_t moved = none ? 0 : answer->balance.consumed - push->row.consumed_before;
+    if (moved < lookup->certain || moved > lookup->possible)
+        return disagree(core, balance, push, moved, answer, now);
+    push->row.mismatches = 0;
+    if (lookup->ours_rows > 0)
+        return resolve(core, balance, push, push->row.attempt > 1, answer, now);
+
+    look_again(core, balance, push, now);
+    if (++push->row.empty_readings >= EMPTY_READINGS)
+        balance->push_at = now;
+    return 0;
+}

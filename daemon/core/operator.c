@@ -1,0 +1,155 @@
+/*
+ * What operators ask: which pushes are open, to send a parked one again, to write one off; and how
+ * things are. Retrying is refused where the push may have run (P8): sending it anew, under a new
+ * id, could take the credits twice. Dropping counts its credits as pushed, and says so in the
+ * ledger for ever.
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool core_next_push(const struct core *core, size_t *position, struct core_push *ret_push,
+                    uint32_t *ret_slot)
+{
+    struct push *push = core->pushes;
+
+    for (size_t i = 0; push && i < *position; i++)
+        push = push->all_next;
+    if (!push)
+        return false;
+    ++*position;
+    *ret_push = push->row;
+    *ret_slot = balance_by_id(core, push->row.balance)->slot;
+    return true;
+}
+
+static struct push *push_by_id(const struct core *core, struct core_text push_id)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE];
+
+    for (struct push *push = core->pushes; push; push = push->all_next) {
+        core_push_id(core, push->row.epoch, push->row.sequence, id);
+        if (push_id.length == strlen(id) && memcmp(push_id.data, id, push_id.length) == 0)
+            return push;
+    }
+    return NULL;
+}
+
+/* The push is over; `written_off` of its credits count as pushed from now on. */
+static int end_push(struct core *core, struct push *push, enum record_type type,
+                    int64_t written_off, uint32_t uid, const void *detail, size_t detail_length,
+                    int64_t now, uint64_t *ret_sequence)
+{
+    struct balance *balance = balance_by_id(core, push->row.balance);
+    struct core_push over = push->row;
+    struct core_reading reading = balance->reading;
+    struct core_row row = *balance->row;
+
+    over.state = 0;
+    row.pushed += written_off;
+    row.flags |= CORE_ROW_READ_FIRST;
+    reading.written_off += written_off;
+    struct change change = {
+        .balance = balance,
+        .row = row,
+        .reading = &reading,
+        .push = &over,
+        .type = type,
+        .uid = uid,
+        .events = CORE_EVENT_PUSH_RESUMED,
+        .detail = detail,
+        .detail_length = detail_length,
+        .use_reserve = true,
+    };
+    change.events |= crossing(core, &change.row, false);
+    int r = change_append(core, &change, now, ret_sequence);
+    if (r < 0)
+        return r;
+    push_free(core, balance, push);
+    balance->push_at = now;
+    balance->push_delay = 0;
+    plan(core, balance, now);
+    return CORE_OK;
+}
+
+int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
+                    uint64_t *ret_sequence)
+{
+    struct push *push = push_by_id(core, push_id);
+
+    if (!push)
+        return CORE_NOT_FOUND;
+    if (push->row.state != CORE_PUSH_PARKED)
+        return CORE_NOT_PARKED;
+    if (push->row.reason != CORE_PARK_REFUSED)
+        return CORE_MAY_HAVE_RUN;
+    struct record_push detail = {.push = push->row, .outcome = -1};
+    return end_push(core, push, RECORD_PUSH_RESOLVED, 0, UID_SELF, &detail, sizeof(detail), now,
+                    ret_sequence);
+}
+
+int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
+                   struct core_text reason, int64_t now, uint64_t *ret_sequence)
+{
+    struct push *push = push_by_id(core, push_id);
+    struct {
+        struct record_push push;
+        char reason[1024];
+    } detail;
+    size_t length = reason.length < sizeof(detail.reason) ? reason.length : sizeof(detail.reason);
+
+    if (!push)
+        return CORE_NOT_FOUND;
+    if (push->row.state != CORE_PUSH_PARKED)
+        return CORE_NOT_PARKED;
+    int64_t credits = push->row.credits - push->row.counted;
+    detail.push = (struct record_push){.push = push->row, .counted = credits, .outcome = -1};
+    if (length)
+        memcpy(detail.reason, reason.data, length);
+    return end_push(core, push, RECORD_WRITE_OFF, credits, uid, &detail,
+                    sizeof(detail.push) + length, now, ret_sequence);
+}
+
+bool core_balance_at(const struct core *core, uint32_t slot, int64_t now,
+                     struct core_balance *ret_balance)
+{
+    const struct balance *balance = balance_at(core, slot);
+
+    if (!balance)
+        return false;
+    balance_view(core, balance, now, ret_balance);
+    return true;
+}
+
+static int64_t oldest_pending(const struct core *core)
+{
+    int64_t oldest = 0;
+
+    for (uint32_t slot = 0; core->pending_balances > 0 && slot < core->slots; slot++) {
+        const struct balance *balance = balance_at(core, slot);
+        if (balance && balance->pending_since && (!oldest || balance->pending_since < oldest))
+            oldest = balance->pending_since;
+    }
+    return oldest;
+}
+
+void core_get_summary(const struct core *core, struct core_summary *ret_summary)
+{
+    *ret_summary = (struct core_summary){
+        .reachable = !core->unanswered && core->last_success > 0,
+        .paused = core->paused,
+        .last_success = core->last_success,
+        .requests_limit = core->budget.limit,
+        .requests_remaining = core->budget.remaining,
+        .pending_credits = core->pending_credits,
+        .pending_balances = core->pending_balances,
+        .oldest_pending = oldest_pending(core),
+        .resident = core->resident,
+    };
+    for (const struct push *push = core->pushes; push; push = push->all_next) {
+        ret_summary->pushes_open += push->row.state == CORE_PUSH_SENDING;
+        ret_summary->pushes_doubt += push->row.state == CORE_PUSH_DOUBT;
+        ret_summary->pushes_parked += push->row.state == CORE_PUSH_PARKED;
+    }
+}

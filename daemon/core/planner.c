@@ -1,0 +1,464 @@
+/*
+ * Whose turn it is to talk to upstream (ledger.md P1, P6, P7).
+ *
+ * Each balance has at most one exchange under way and at most one next need: what it should ask
+ * upstream next, in which class, and not before when. plan() works that out from the balance's
+ * state whenever something about it changes; a need that is not due waits among the timers, one
+ * that is due waits in its class. core_next_exchange gives a turn to a class: doubts, cold
+ * balances, pushes, refreshes, in this order, but a class that was passed over nine times while it
+ * could have gone goes first. Pushes go by turns to the oldest and to the largest, so that none
+ * starves behind a busy one.
+ *
+ * When an exchange goes unanswered no push begins until a read has succeeded: one probe at a time,
+ * with growing delays, takes whatever read is due, and reads a balance that would push where
+ * nothing else is.
+ */
+#include "state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <util/macros.h>
+
+#define STARVED 9u
+#define DELAY_FIRST_MS 500
+#define DELAY_MOST_MS 60000
+#define PROBE_FIRST_MS 500
+#define PROBE_MOST_MS 15000
+#define PAUSE_PROBE_MS (INT64_C(60) * 60 * 1000)
+
+struct need {
+    enum turn turn;
+    enum exchange_kind kind;
+    struct push *push;
+    int64_t due;
+};
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- what a balance needs --- */
+
+static struct need need_reading(const struct core *core, const struct balance *balance)
+{
+    const struct product *product = &core->products[balance->product];
+
+    return (struct need){
+        .turn = TURN_COLD,
+        .kind = product->known ? EXCHANGE_BALANCE : EXCHANGE_PRODUCT,
+        .due = product->known ? balance->read_at : later(balance->read_at, product->read_at),
+    };
+}
+
+static bool wants_push(const struct core *core, const struct balance *balance)
+{
+    return !balance->push && row_pending(balance->row) > 0 &&
+           !core->products[balance->product].row.parked &&
+           ((balance->row->flags & CORE_ROW_READ_FIRST) || push_size(core, balance) > 0);
+}
+
+static struct need balance_need(const struct core *core, const struct balance *balance, int64_t now)
+{
+    struct need need = {.turn = TURN_NONE, .due = INT64_MAX};
+    int64_t due;
+
+    if (lookup_wants_resend(balance))
+        return (struct need){TURN_PUSH, EXCHANGE_PUSH, NULL, balance->push_at};
+    struct push *doubtful = lookup_due(balance, now, &due);
+    if (due < INT64_MAX) {
+        need = (struct need){TURN_DOUBT, EXCHANGE_HISTORY, doubtful, later(due, balance->read_at)};
+        if (balance->push && balance->push->row.state != CORE_PUSH_PARKED)
+            return need; /* in doubt: nothing else is asked, so that no reading is mistaken (P5) */
+    }
+    if (balance->wanted) {
+        struct need reading = need_reading(core, balance);
+        if (reading.due < need.due)
+            need = reading;
+    }
+    if (wants_push(core, balance)) {
+        int64_t push_due =
+            later(balance->pending_since + core->policy.push_interval, balance->push_at);
+        bool read_first = balance->row->flags & CORE_ROW_READ_FIRST;
+        push_due = read_first ? balance->read_at : push_due;
+        if (push_due < need.due)
+            need = (struct need){TURN_PUSH, read_first ? EXCHANGE_BALANCE : EXCHANGE_PUSH, NULL,
+                                 push_due};
+    }
+    if ((balance->used || row_pending(balance->row) > 0) && balance->knowledge == KNOWN) {
+        int64_t refresh_due = later(later(balance->row->synced_at, balance->read_tried) +
+                                        core->policy.refresh_interval,
+                                    balance->read_at);
+        if (refresh_due < need.due)
+            need = (struct need){TURN_REFRESH, EXCHANGE_BALANCE, NULL, refresh_due};
+    }
+    return need;
+}
+
+/* --- queues --- */
+
+static void queue_add(struct queue *queue, struct balance *balance)
+{
+    balance->queue_next = NULL;
+    balance->queue_previous = queue->last;
+    if (queue->last)
+        queue->last->queue_next = balance;
+    else
+        queue->first = balance;
+    queue->last = balance;
+}
+
+static void queue_remove(struct queue *queue, struct balance *balance)
+{
+    if (balance->queue_previous)
+        balance->queue_previous->queue_next = balance->queue_next;
+    else
+        queue->first = balance->queue_next;
+    if (balance->queue_next)
+        balance->queue_next->queue_previous = balance->queue_previous;
+    else
+        queue->last = balance->queue_previous;
+    balance->queue_next = balance->queue_previous = NULL;
+}
+
+static void stop_waiting_for_product(struct core *core, struct balance *balance)
+{
+    if (!balance->waits_for_product)
+        return;
+    struct balance **link = &core->products[balance->product].waiters;
+    while (*link != balance)
+        link = &(*link)->product_next;
+    *link = balance->product_next;
+    balance->product_next = NULL;
+    balance->waits_for_product = false;
+}
+
+void plan_withdraw(struct core *core, struct balance *balance)
+{
+    heap_remove(&core->timers, &balance->by_time);
+    heap_remove(&core->oldest, &balance->by_age);
+    heap_remove(&core->largest, &balance->by_size);
+    if (balance->queued != TURN_NONE && balance->queued != TURN_PUSH)
+        queue_remove(&core->ready[balance->queued], balance);
+    balance->queued = TURN_NONE;
+    stop_waiting_for_product(core, balance);
+}
+
+void plan(struct core *core, struct balance *balance, int64_t now)
+{
+    plan_withdraw(core, balance);
+    if (!core->started || balance->exchange)
+        return;
+    struct need need = balance_need(core, balance, now);
+    if (need.turn == TURN_NONE) {
+        if (balance->knowledge != KNOWN && balance->unknown_until < INT64_MAX)
+            heap_set(&core->timers, &balance->by_time, balance->unknown_until);
+        return;
+    }
+    if (need.kind == EXCHANGE_PRODUCT && core->products[balance->product].fetching) {
+        struct product *product = &core->products[balance->product];
+        balance->product_next = product->waiters;
+        product->waiters = balance;
+        balance->waits_for_product = true;
+        return;
+    }
+    if (need.due > now) {
+        heap_set(&core->timers, &balance->by_time, need.due);
+        return;
+    }
+    balance->queued = need.turn;
+    if (need.turn != TURN_PUSH) {
+        queue_add(&core->ready[need.turn], balance);
+        return;
+    }
+    heap_set(&core->oldest, &balance->by_age, balance->pending_since);
+    heap_set(&core->largest, &balance->by_size, -row_pending(balance->row));
+}
+
+void plan_grown(struct core *core, struct balance *balance)
+{
+    heap_set(&core->largest, &balance->by_size, -row_pending(balance->row));
+}
+
+void plan_want(struct core *core, struct balance *balance, int64_t now)
+{
+    if (balance->wanted)
+        return;
+    balance->wanted = true;
+    balance->unknown_until = INT64_MAX;
+    plan(core, balance, now);
+}
+
+void plan_failed(struct core *core, struct balance *balance, int64_t now)
+{
+    (void)core;
+    balance->delay = balance->delay ? earlier(balance->delay * 2, DELAY_MOST_MS) : DELAY_FIRST_MS;
+    balance->read_at = now + balance->delay;
+    balance->push_at = later(balance->push_at, now + balance->delay);
+}
+
+void plan_succeeded(struct core *core, struct balance *balance, int64_t now)
+{
+    (void)core;
+    balance->delay = 0;
+    balance->read_at = now;
+}
+
+/* --- turns --- */
+
+static bool troubled(const struct core *core)
+{
+    return core->unanswered || core->paused;
+}
+
+static struct balance *first_of(const struct core *core, enum turn turn)
+{
+    if (turn != TURN_PUSH)
+        return core->ready[turn].first;
+    struct heap_node *node = heap_first(core->take_largest ? &core->largest : &core->oldest);
+    if (!node)
+        return NULL;
+    return core->take_largest ? CONTAINER_OF(node, struct balance, by_size)
+                              : CONTAINER_OF(node, struct balance, by_age);
+}
+
+/* Whether the class has somebody who could go right now. */
+static bool eligible(const struct core *core, enum turn turn)
+{
+    const struct balance *balance = first_of(core, turn);
+
+    if (!balance)
+        return false;
+    if (troubled(core))
+        return core->reads + core->writes == 0; /* as a probe: a push then reads */
+    if (turn != TURN_PUSH)
+        return core->reads < READS_MAX;
+    return core->writes < WRITES_MAX;
+}
+
+static enum turn choose(struct core *core)
+{
+    enum turn chosen = TURN_NONE;
+    unsigned most = STARVED - 1;
+
+    for (enum turn turn = 0; turn < TURN_COUNT; turn++) {
+        if (!eligible(core, turn))
+            continue;
+        if (chosen == TURN_NONE)
+            chosen = turn;
+        if (core->starved[turn] > most) {
+            most = core->starved[turn];
+            chosen = turn;
+        }
+    }
+    for (enum turn turn = 0; chosen != TURN_NONE && turn < TURN_COUNT; turn++)
+        core->starved[turn] = turn == chosen || !eligible(core, turn) ? 0 : core->starved[turn] + 1;
+    return chosen;
+}
+
+static void fire_timers(struct core *core, int64_t now)
+{
+    for (;;) {
+        struct heap_node *node = heap_first(&core->timers);
+        if (!node || node->key > now)
+            return;
+        struct balance *balance = CONTAINER_OF(node, struct balance, by_time);
+        heap_remove(&core->timers, node);
+        bool idle =
+            balance->knowledge != KNOWN && !balance->wanted && !balance->exchange && !balance->push;
+        if (idle && balance->unknown_until <= now)
+            balance_forget(core, balance);
+        else
+            plan(core, balance, now);
+    }
+}
+
+static void describe(struct core *core, struct balance *balance, enum exchange_kind kind,
+                     struct exchange *exchange)
+{
+    struct core_text customer = balance_customer(balance), product = balance_product(balance);
+
+    *exchange = (struct exchange){
+        .id = core->last_exchange + 1,
+        .kind = kind,
+        .customer = customer.data,
+        .customer_length = kind == EXCHANGE_PRODUCT ? 0 : customer.length,
+        .product = product.data,
+        .product_length = product.length,
+    };
+}
+
+static int begin(struct core *core, struct balance *balance, int64_t now, struct exchange *exchange)
+{
+    struct need need = balance_need(core, balance, now);
+    int r = 0;
+
+    assert(need.turn != TURN_NONE && need.due <= now);
+    if (need.kind == EXCHANGE_PUSH && troubled(core))
+        need.kind = EXCHANGE_BALANCE;
+    describe(core, balance, need.kind, exchange);
+    if (need.kind == EXCHANGE_PUSH)
+        r = push_begin(core, balance, exchange, now);
+    else if (need.kind == EXCHANGE_HISTORY)
+        r = lookup_begin(core, balance, need.push, exchange);
+    return r;
+}
+
+int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exchange)
+{
+    fire_timers(core, now);
+    if (!core->helper || !budget_allows(core, now) || (troubled(core) && now < core->probe_at))
+        return -EAGAIN;
+    enum turn turn = choose(core);
+    if (turn == TURN_NONE)
+        return -EAGAIN;
+
+    struct balance *balance = first_of(core, turn);
+    if (map_put(&core->exchanges, hash_number(core->last_exchange + 1), balance->slot) < 0)
+        return -ENOMEM;
+    int r = begin(core, balance, now, ret_exchange);
+    if (r < 0) {
+        map_remove(&core->exchanges, hash_number(core->last_exchange + 1));
+        plan_failed(core, balance, now);
+        plan(core, balance, now);
+        return r;
+    }
+
+    core->last_exchange++;
+    if (turn == TURN_PUSH)
+        core->take_largest = !core->take_largest;
+    plan_withdraw(core, balance);
+    balance->exchange = ret_exchange->id;
+    balance->exchange_kind = (uint8_t)ret_exchange->kind;
+    if (ret_exchange->kind == EXCHANGE_PRODUCT)
+        core->products[balance->product].fetching = true;
+    if (ret_exchange->kind == EXCHANGE_PUSH)
+        core->writes++;
+    else
+        core->reads++;
+    budget_take(core, now);
+    return 0;
+}
+
+int64_t core_wakeup(const struct core *core)
+{
+    int64_t at = dedupe_wakeup(core);
+    struct heap_node *timer = heap_first(&core->timers);
+
+    if (timer)
+        at = earlier(at, timer->key);
+    for (enum turn turn = 0; core->helper && turn < TURN_COUNT; turn++) {
+        if (!eligible(core, turn))
+            continue;
+        int64_t open = budget_opens_at(core);
+        at = earlier(at, troubled(core) ? later(open, core->probe_at) : open);
+        break;
+    }
+    return at;
+}
+
+/* --- ends of exchanges --- */
+
+/* 401 and 403 speak of the key, unless a probe says otherwise; what never got an answer speaks of
+ * the way there. */
+static void learn_trouble(struct core *core, enum exchange_kind kind,
+                          const struct exchange_answer *answer, int64_t now)
+{
+    bool is_read = kind != EXCHANGE_PUSH;
+    bool lost = answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_NOT_SENT ||
+                answer->outcome == EXCHANGE_FAILED ||
+                (answer->outcome == EXCHANGE_NO_ENDPOINT && kind != EXCHANGE_PRODUCT);
+
+    if (lost) {
+        core->probe_delay =
+            core->unanswered ? earlier(core->probe_delay * 2, PROBE_MOST_MS) : PROBE_FIRST_MS;
+        core->probe_at = later(core->probe_at, now + core->probe_delay);
+        core->unanswered = true;
+        return;
+    }
+    if (answer->outcome == EXCHANGE_RATE_LIMITED)
+        return;
+    if (answer->outcome == EXCHANGE_UNAUTHORIZED ||
+        (answer->outcome == EXCHANGE_FORBIDDEN && is_read)) {
+        core->paused = true;
+        core->probe_at = now + PAUSE_PROBE_MS;
+        return;
+    }
+    if (is_read) {
+        core->paused = false;
+        core->unanswered = false;
+        core->probe_at = now;
+    }
+    core->last_success = now;
+}
+
+static void learn_clock(struct core *core, const struct exchange_answer *answer, int64_t now)
+{
+    if (answer->server_time <= 0)
+        return;
+    core->server_ahead = answer->server_time - now;
+    core->server_known = true;
+}
+
+int core_exchange_done(struct core *core, uint64_t exchange_id,
+                       const struct exchange_answer *answer, int64_t now)
+{
+    const uint64_t *slot = map_get(&core->exchanges, hash_number(exchange_id));
+    struct balance *balance = slot ? balance_at(core, (uint32_t)*slot) : NULL;
+
+    if (!balance || balance->exchange != exchange_id)
+        return -ENOENT;
+    enum exchange_kind kind = balance->exchange_kind;
+    bool resent = kind == EXCHANGE_PUSH && balance->push->row.attempt > 1;
+    map_remove(&core->exchanges, hash_number(exchange_id));
+    balance->exchange = 0;
+    if (kind == EXCHANGE_PUSH)
+        core->writes--;
+    else
+        core->reads--;
+
+    if (!resent) { /* the answer to a resend may be a replay of an old one */
+        budget_learn(core, answer, now);
+        learn_clock(core, answer, now);
+    }
+    learn_trouble(core, kind, answer, now);
+
+    int r = 0;
+    if (kind == EXCHANGE_PRODUCT)
+        reading_product_done(core, balance, answer, now);
+    else if (kind == EXCHANGE_PUSH)
+        r = push_done(core, balance, answer, now);
+    else if (kind == EXCHANGE_HISTORY)
+        r = lookup_history_done(core, balance, answer, now);
+    else if (balance->lookup)
+        r = lookup_balance_done(core, balance, answer, now);
+    else
+        r = reading_balance_done(core, balance, answer, now);
+    plan(core, balance, now);
+    return r;
+}
+
+void core_set_helper(struct core *core, bool present, int64_t now)
+{
+    core->helper = present;
+    if (present && core->unanswered)
+        core->probe_at = now;
+}
+
+void core_resume(struct core *core, int64_t now)
+{
+    core->paused = false;
+    core->probe_at = now;
+}
+
+int core_tick(struct core *core, int64_t now)
+{
+    fire_timers(core, now);
+    return dedupe_tick(core, now);
+}

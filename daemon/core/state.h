@@ -1,0 +1,354 @@
+/*
+ * The engine's memory. One struct core owns everything; the files around it each do one thing to
+ * it:
+ *
+ *   balances.c  the table of balances and products       planner.c   whose turn it is to talk to
+ * upstream append.c    records with their images                budget.c    how many requests
+ * upstream allows consume.c   spending                                 reading.c   ends of product
+ * and balance readings dedupe.c    repeated requests                        push.c      begin and
+ * end of pushes replay.c    loading and replay                       lookup.c    pushes in doubt
+ *   operator.c  what an operator asks                    turns.c     quotas of upstream turns
+ */
+#pragma once
+
+#include "heap.h"
+#include <core/engine.h>
+#include <util/map.h>
+
+#define CHUNK_SIZE 1024u
+#define NO_SLOT UINT32_MAX
+#define NO_PRODUCT UINT32_MAX
+#define UID_SELF UINT32_MAX
+#define WRITES_MAX 8u /* pushes in flight, in all (P1) */
+#define READS_MAX 8u
+
+/* Whose turn: P6's order. */
+enum turn { TURN_DOUBT, TURN_COLD, TURN_PUSH, TURN_REFRESH, TURN_COUNT, TURN_NONE = TURN_COUNT };
+
+enum knowledge {
+    KNOWN_NOT,      /* never read: cold */
+    KNOWN,          /* has a row in the ledger */
+    KNOWN_NONE,     /* upstream has no such balance: it counts as zero, for a while */
+    KNOWN_CUSTOMER, /* upstream does not know the customer, for a while */
+};
+
+struct push {
+    struct core_push row;
+    struct push *next; /* of the same balance */
+    struct push *all_next, *all_previous;
+};
+
+/* A look at upstream's history on behalf of one push; lives only in memory, and starts over when it
+ * is interrupted. */
+struct lookup {
+    struct push *push;
+    bool want_balance; /* the history is read, the balance comes next */
+    int64_t offset;
+    unsigned pages;
+    int64_t ours; /* credits of this push's rows */
+    int64_t ours_rows;
+    bool odd_rows;             /* one of them is not n credits: upstream counts units otherwise */
+    int64_t certain, possible; /* what the rows say `consumed` has moved by: at least, at most */
+    struct map seen;           /* row ids: pages shift while we read */
+};
+
+struct balance {
+    struct core_row *row; /* in the chunk beside it */
+    struct core_reading reading;
+    struct hash128 hash;
+    char *names; /* customer, then product; owned */
+    uint16_t customer_length, product_length;
+    bool in_use;
+    uint8_t knowledge;
+    uint32_t slot;
+    uint32_t product;
+    uint64_t readings;
+    uint64_t last_sequence; /* of its latest record since the start: what a view of it reveals */
+    int64_t unknown_until;  /* KNOWN_NONE, KNOWN_CUSTOMER; KNOWN_NOT: when to be forgotten if nobody
+                               asks */
+
+    /* planning */
+    bool used;             /* since the last reading: worth a refresh */
+    bool wanted;           /* somebody waits for a reading */
+    bool charged;          /* … and has paid for it */
+    bool probe_forbidden;  /* a push was answered 403: a reading tells whether it is the key or the
+                              object */
+    int64_t pending_since; /* 0: nothing pending */
+    int64_t read_at;       /* not before: after failures */
+    int64_t push_at;
+    int64_t read_tried;        /* when the last reading ended */
+    int64_t delay, push_delay; /* grow with failures in a row */
+    uint64_t exchange;         /* under way; 0: none */
+    uint8_t exchange_kind;
+    struct push *push;    /* sending, in doubt, or parked: at most one */
+    struct push *watched; /* resolved after a resend */
+    struct lookup *lookup;
+
+    enum turn queued; /* TURN_NONE: not ready */
+    struct balance *queue_next, *queue_previous;
+    struct heap_node by_time;         /* timers: not ready before */
+    struct heap_node by_age, by_size; /* ready to push */
+    struct balance *product_next;     /* waits for the product */
+    bool waits_for_product;
+};
+
+struct product {
+    char *id; /* owned */
+    size_t length;
+    struct hash128 hash;
+    struct core_product row;
+    bool known;
+    bool fetching;
+    int64_t unknown_until; /* upstream does not know it */
+    int64_t read_at;
+    int64_t delay;
+    struct balance *waiters;
+    uint32_t balances; /* that name it */
+};
+
+struct chunk {
+    struct core_row rows[CHUNK_SIZE]; /* one cache line each, side by side */
+    struct balance balances[CHUNK_SIZE];
+};
+
+/* What one uid uses of what is scarce. */
+struct usage {
+    int64_t keys, clients;
+    int64_t turns; /* left */
+    int64_t turns_at;
+};
+
+struct dedupe_item {
+    struct dedupe_entry row;
+    struct hash128 key;      /* in core.entries */
+    uint32_t next, previous; /* app keys: oldest first */
+    bool is_key;
+};
+
+struct dedupe_known_client {
+    struct dedupe_client row;
+    struct hash128 hash;
+    uint32_t next, previous;  /* least recently used first */
+    uint64_t forgotten_below; /* while being forgotten: slots done */
+    bool in_use;
+};
+
+struct dedupe {
+    struct map entries; /* stamp or key hash → index of items */
+    struct map clients; /* → index of known */
+    struct dedupe_item *items;
+    uint32_t items_count, items_capacity, items_free;
+    uint32_t keys_first, keys_last;
+    struct dedupe_known_client *known;
+    uint32_t known_count, known_capacity, known_free;
+    uint32_t clients_first, clients_last;
+};
+
+/* How many requests upstream allows: configured, or as its headers said. */
+struct budget {
+    int64_t limit;     /* a minute; -1: none known */
+    int64_t remaining; /* until reset_at */
+    int64_t reset_at;
+    int64_t blocked_until; /* a 429 */
+};
+
+struct queue {
+    struct balance *first, *last;
+};
+
+struct core {
+    struct hash_key hash_key;
+    uint32_t instance, epoch;
+    struct core_policy policy;
+    struct core_sink sink;
+    struct core_effects effects;
+    uint64_t sequence; /* of the last record */
+
+    struct chunk **chunks;
+    uint32_t chunk_count;
+    uint32_t slots; /* handed out so far */
+    uint32_t *free_slots;
+    uint32_t free_count, free_capacity;
+    uint32_t last_id;
+    struct map by_hash; /* → slot */
+    struct map by_id;   /* → slot */
+    struct product *products;
+    uint32_t product_count, product_capacity;
+    uint32_t
+        free_product; /* the last one given back, or NO_PRODUCT: they are chained by `balances` */
+    struct map products_by_hash;
+
+    struct dedupe dedupe;
+    struct map usage_index; /* hash of uid or customer → index */
+    struct usage *usages;
+    uint32_t usage_count, usage_capacity;
+
+    /* planning */
+    bool started, helper;
+    uint64_t last_exchange;
+    unsigned writes, reads; /* in flight */
+    struct map exchanges;   /* id → slot */
+    struct budget budget;
+    struct queue ready[TURN_COUNT]; /* not TURN_PUSH */
+    struct heap timers, oldest, largest;
+    unsigned starved[TURN_COUNT]; /* turns that went elsewhere while this class waited */
+    bool take_largest;
+    bool unanswered; /* no push until a read has succeeded */
+    bool paused;
+    int64_t probe_at, probe_delay;
+    int64_t last_success;
+    int64_t server_ahead; /* upstream's clock minus ours */
+    bool server_known;
+
+    struct push *pushes, *pushes_last; /* all, in order */
+    int64_t pending_credits, pending_balances;
+    int64_t resident;
+};
+
+/* --- balances.c --- */
+struct balance *balance_at(const struct core *core, uint32_t slot);
+struct balance *balance_find(const struct core *core, struct hash128 hash);
+struct balance *balance_by_id(const struct core *core, uint32_t id);
+/* A slot for that pair; not yet known. NULL: no memory. */
+struct balance *balance_new(struct core *core, struct core_text customer, struct core_text product,
+                            struct hash128 hash);
+int balance_set_id(struct core *core, struct balance *balance, uint32_t id);
+void balance_forget(struct core *core, struct balance *balance);
+struct core_text balance_customer(const struct balance *balance);
+struct core_text balance_product(const struct balance *balance);
+void balance_view(const struct core *core, const struct balance *balance, int64_t now,
+                  struct core_balance *ret_balance);
+/* All changes of a row go through here: keeps the sums over all balances. */
+void balance_set_row(struct core *core, struct balance *balance, const struct core_row *row,
+                     int64_t now);
+uint32_t product_get(struct core *core, struct core_text id); /* NO_PRODUCT: no memory */
+/* One balance less names it: it goes when it was never more than a name. */
+void product_release(struct core *core, uint32_t product);
+static inline int64_t row_pending(const struct core_row *row)
+{
+    return row->deducted - row->pushed;
+}
+int64_t row_available(const struct core_row *row);
+struct hash128 hash_number(uint64_t number);
+
+/* --- append.c --- */
+struct append {
+    uint8_t *buffer;
+    uint64_t sequence, place;
+    struct record_image images[RECORD_IMAGES_MAX];
+    size_t image_count, detail_length;
+};
+/* First say what the record will hold (the values are read at append_finish, so they may still
+ * learn sequence and place) … */
+void append_init(struct append *append);
+void append_image(struct append *append, enum record_table table, const void *key,
+                  size_t key_length, const void *value, size_t value_length);
+/* … then make room for it: sets sequence and place, or fails and nothing has happened … */
+int append_begin(struct core *core, struct append *append, size_t detail_length, bool use_reserve);
+/* … then write it. Cannot fail. */
+void append_finish(struct core *core, struct append *append, enum record_type type,
+                   const struct balance *balance, uint32_t uid, uint32_t pid, uint32_t events,
+                   const void *detail, int64_t now);
+/* A balance's change, whole: `row` gets its last_place and becomes the balance's; events are told.
+ * `reading` and `push` (with its key) may be NULL; a push whose state is 0 is deleted. */
+struct change {
+    struct balance *balance;
+    struct core_row row;
+    const struct core_reading *reading;
+    struct core_push *push;
+    enum record_type type;
+    uint32_t uid, pid;
+    uint32_t events;
+    const void *detail;
+    size_t detail_length;
+    bool use_reserve;
+};
+int change_append(struct core *core, struct change *change, int64_t now, uint64_t *ret_sequence);
+void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t sequence);
+/* Flags and events that follow from a new row; `spent`: by a consume. */
+uint32_t crossing(const struct core *core, struct core_row *row, bool spent);
+
+/* --- dedupe.c --- */
+void dedupe_init(struct dedupe *dedupe);
+void dedupe_deinit(struct dedupe *dedupe);
+struct dedupe_request {
+    enum core_repeat repeat;
+    struct hash128 client, key; /* client: of stamps; key: of the entry */
+    struct hash128 fingerprint;
+    uint16_t slot;
+    uint64_t counter;
+    uint32_t uid;
+    bool new_client;
+};
+/* CORE_OK: new, go on with dedupe_remember; a positive refusal; or CORE_OK with *ret_known:
+ * answered before by that. */
+int dedupe_check(struct core *core, const struct core_consume *command, int64_t now,
+                 struct dedupe_request *ret_request, const struct dedupe_entry **ret_known);
+/* Makes room in memory, so that dedupe_remember cannot fail after the record is appended. */
+int dedupe_reserve(struct core *core, const struct dedupe_request *request);
+void dedupe_release(struct core *core, const struct dedupe_request *request);
+int dedupe_start(struct core *core);
+/* The keys of the images, of 18 and 16 bytes; valid as long as the request is. */
+void dedupe_image_key(const struct dedupe_request *request, uint8_t ret_key[18],
+                      size_t *ret_length);
+void dedupe_remember(struct core *core, const struct dedupe_request *request,
+                     const struct dedupe_entry *entry);
+int dedupe_load(struct core *core, enum record_table table, const void *key, size_t key_length,
+                const void *value, size_t value_length);
+int dedupe_tick(struct core *core, int64_t now);
+int64_t dedupe_wakeup(const struct core *core);
+
+/* --- turns.c --- */
+int usage_get(struct core *core, struct hash128 whose, struct usage **ret_usage);
+struct hash128 usage_of_uid(const struct core *core, uint32_t uid);
+/* Takes one turn from both; CORE_OK or CORE_QUOTA_TURNS, or -ENOMEM. */
+int turns_take(struct core *core, uint32_t uid, struct core_text customer, int64_t now);
+
+/* --- budget.c --- */
+void budget_init(struct budget *budget);
+bool budget_allows(const struct core *core, int64_t now);
+int64_t budget_opens_at(const struct core *core);
+void budget_take(struct core *core, int64_t now);
+void budget_learn(struct core *core, const struct exchange_answer *answer, int64_t now);
+
+/* --- planner.c --- */
+/* After anything about the balance has changed: finds out what it needs next, and when. */
+void plan(struct core *core, struct balance *balance, int64_t now);
+void plan_withdraw(struct core *core, struct balance *balance);
+/* A balance that is ready to push has grown. */
+void plan_grown(struct core *core, struct balance *balance);
+void plan_failed(struct core *core, struct balance *balance, int64_t now);
+void plan_succeeded(struct core *core, struct balance *balance, int64_t now);
+/* Somebody waits for a reading. */
+void plan_want(struct core *core, struct balance *balance, int64_t now);
+
+/* --- reading.c, push.c, lookup.c --- */
+void reading_product_done(struct core *core, struct balance *balance,
+                          const struct exchange_answer *answer, int64_t now);
+int reading_balance_done(struct core *core, struct balance *balance,
+                         const struct exchange_answer *answer, int64_t now);
+int push_begin(struct core *core, struct balance *balance, struct exchange *exchange, int64_t now);
+int64_t push_size(const struct core *core, const struct balance *balance);
+int push_done(struct core *core, struct balance *balance, const struct exchange_answer *answer,
+              int64_t now);
+int push_park(struct core *core, struct balance *balance, struct push *push,
+              enum core_park_reason reason, const struct exchange_answer *answer, int64_t now);
+struct push *push_new(struct core *core, const struct core_push *row, struct balance *balance);
+void push_free(struct core *core, struct balance *balance, struct push *push);
+/* Puts credits that upstream took under a push into P; 0 credits are fine. `push` is deleted, or
+ * kept as `watch` says. */
+int push_resolve(struct core *core, struct balance *balance, struct push *push, int64_t credits,
+                 const int64_t *upstream, bool watch, const struct exchange_answer *answer,
+                 int64_t now);
+int product_park(struct core *core, uint32_t product, int64_t amount, int64_t credits, int64_t now);
+/* The push that wants looking up, if it is due; else NULL with *ret_due. */
+struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret_due);
+/* Two readings found no row of its push: it is sent again. */
+bool lookup_wants_resend(const struct balance *balance);
+int lookup_begin(struct core *core, struct balance *balance, struct push *push,
+                 struct exchange *exchange);
+int lookup_history_done(struct core *core, struct balance *balance,
+                        const struct exchange_answer *answer, int64_t now);
+int lookup_balance_done(struct core *core, struct balance *balance,
+                        const struct exchange_answer *answer, int64_t now);
+void lookup_abandon(struct balance *balance);
