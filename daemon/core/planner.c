@@ -242,7 +242,7 @@ static bool eligible(const struct core *core, enum turn turn)
     return core->writes < WRITES_MAX;
 }
 
-static enum turn choose(struct core *core)
+static enum turn choose_class(struct core *core)
 {
     enum turn chosen = TURN_NONE;
     unsigned most = STARVED - 1;
@@ -260,6 +260,22 @@ static enum turn choose(struct core *core)
     for (enum turn turn = 0; chosen != TURN_NONE && turn < TURN_COUNT; turn++)
         core->starved[turn] = turn == chosen || !eligible(core, turn) ? 0 : core->starved[turn] + 1;
     return chosen;
+}
+
+/* Whoever has the turn, unless what it would ask is being asked already: a product is fetched once
+ * for all its balances. */
+static enum turn choose(struct core *core, int64_t now, struct balance **ret_balance)
+{
+    for (;;) {
+        enum turn turn = choose_class(core);
+        if (turn == TURN_NONE)
+            return TURN_NONE;
+        *ret_balance = first_of(core, turn);
+        struct need need = balance_need(core, *ret_balance, now);
+        if (need.kind != EXCHANGE_PRODUCT || !core->products[(*ret_balance)->product].fetching)
+            return turn;
+        plan(core, *ret_balance, now);
+    }
 }
 
 static void fire_timers(struct core *core, int64_t now)
@@ -315,11 +331,11 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
     fire_timers(core, now);
     if (!core->helper || !budget_allows(core, now) || (troubled(core) && now < core->probe_at))
         return -EAGAIN;
-    enum turn turn = choose(core);
+    struct balance *balance;
+    enum turn turn = choose(core, now, &balance);
     if (turn == TURN_NONE)
         return -EAGAIN;
 
-    struct balance *balance = first_of(core, turn);
     if (map_put(&core->exchanges, hash_number(core->last_exchange + 1), balance->slot) < 0)
         return -ENOMEM;
     int r = begin(core, balance, now, ret_exchange);
