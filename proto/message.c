@@ -192,10 +192,15 @@ static int refuse_write(void *data, const char *bytes, size_t length)
     return -1;
 }
 
+void pack_break(msgpack_packer *packer)
+{
+    packer->callback = refuse_write;
+}
+
 static void pack_check(msgpack_packer *packer, int r)
 {
     if (r != 0)
-        packer->callback = refuse_write;
+        pack_break(packer);
 }
 
 int pack_failed(const msgpack_packer *packer)

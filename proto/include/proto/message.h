@@ -44,6 +44,8 @@ int message_pack_error(msgpack_sbuffer *buffer, uint32_t msgid, enum proto_error
 /* After the first write that fails (no memory) a packer takes nothing more: check once, at the end.
  */
 int pack_failed(const msgpack_packer *packer);
+/* Makes it so: for who writes past these helpers, and fails. */
+void pack_break(msgpack_packer *packer);
 void pack_array(msgpack_packer *packer, size_t count);
 void pack_map(msgpack_packer *packer, size_t count);
 void pack_int(msgpack_packer *packer, int64_t value);

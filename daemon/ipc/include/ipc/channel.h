@@ -7,7 +7,7 @@
  * cancel) is dropped.
  *
  * Incoming requests are answered with ipc_channel_answer() or _refuse(), at once or later, once
- * each. While `incoming_limit` of them are unanswered, nothing more is read.
+ * each. While `incoming_limit` of them are unanswered, nothing more is read, answers neither.
  *
  * Ownership is the stream's: a channel ends of itself or by _close()/_drain(), tells so by
  * on_closed exactly once (after all outstanding requests have been called back) and is freed when
@@ -70,7 +70,8 @@ const struct ipc_peer *ipc_channel_peer(const struct ipc_channel *channel);
 
 /* `pack` is called before this returns; NULL packs an empty map. `timeout_ms` 0: no deadline.
  * *ret_id (NULL is taken) is for ipc_channel_cancel(). 0, -ENOTCONN where the channel is closing,
- * -EBUSY at outgoing_limit, -EMSGSIZE, -ENOMEM; on failure the callback is not called. */
+ * -EBUSY at outgoing_limit, -EMSGSIZE, -ENOMEM, -EBADMSG (`pack` did not pack one value); on
+ * failure the callback is not called. */
 int ipc_channel_request(struct ipc_channel *channel, const char *method, ipc_pack_function pack,
                         void *context, uint64_t timeout_ms, ipc_reply_function callback,
                         void *userdata, uint32_t *ret_id);
@@ -86,7 +87,9 @@ unsigned ipc_channel_outstanding(const struct ipc_channel *channel);
 int ipc_channel_notify(struct ipc_channel *channel, const char *method, ipc_pack_function pack,
                        void *context);
 
-/* 0, -ENOTCONN, -EMSGSIZE or -ENOMEM; the peer then gets no answer. `pack` NULL: nil. */
+/* 0, or -ENOTCONN, -EMSGSIZE, -ENOMEM, -EBADMSG (`pack` did not pack one value): the peer is then
+ * told of an internal error, as far as that is possible. Either way the request has been answered.
+ * `pack` NULL: nil. */
 int ipc_channel_answer(struct ipc_channel *channel, uint32_t msgid, ipc_pack_function pack,
                        void *context);
 int ipc_channel_refuse(struct ipc_channel *channel, uint32_t msgid, enum proto_error error,
