@@ -1,0 +1,334 @@
+/*
+ * The helper: takes exchanges, sends them when their record is durable, and tells the engine how
+ * they ended. A request goes three ways: out (SENT), to upstream (ARRIVE, where it executes), and
+ * back (ANSWER); each may fail. What was sent may execute after its connection was closed.
+ */
+#include "world.h"
+
+#include "need.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_write(const struct exchange *exchange)
+{
+    return exchange->kind == EXCHANGE_PUSH;
+}
+
+static int column_of(const struct sim *sim, const struct exchange *exchange)
+{
+    for (int column = 0; column < SIM_COLUMNS; column++)
+        if (strlen(sim->pairs[column].product) == exchange->product_length &&
+            memcmp(sim->pairs[column].product, exchange->product, exchange->product_length) == 0)
+            return column;
+    return -1;
+}
+
+/* P1: one exchange at a time for a balance, and few writes in all. */
+static void check_company(struct sim *sim, const struct wire *wire)
+{
+    int writes = is_write(&wire->exchange);
+    for (size_t i = 0; i < SIM_WIRES; i++) {
+        const struct wire *other = &sim->wires[i];
+        if (!other->active || other == wire)
+            continue;
+        writes += is_write(&other->exchange);
+        if (wire->pair >= 0 && other->pair == wire->pair)
+            sim_fail(sim, "two exchanges at once for %s %s", wire->customer, wire->product);
+        if (wire->pair < 0 && other->pair < 0 && other->column == wire->column)
+            sim_fail(sim, "two exchanges at once for product %s", wire->product);
+        if (other->exchange.id == wire->exchange.id)
+            sim_fail(sim, "an exchange id is used twice");
+    }
+    if (writes > 8)
+        sim_fail(sim, "%d writes are under way", writes);
+}
+
+static void check_push(struct sim *sim, const struct wire *wire)
+{
+    const struct exchange *exchange = &wire->exchange;
+    const struct ledger_record *entry = ledger_at(&sim->ledger, exchange->after_sequence);
+    struct push *push = invariants_push(sim, exchange->push_id);
+    struct record_push detail;
+    if (push == NULL || entry == NULL || entry->record.header.type != RECORD_PUSH_BEGUN ||
+        entry->record.header.detail_length < sizeof(detail)) {
+        sim_fail(sim, "a push without its record (P1): %s", exchange->push_id);
+        return;
+    }
+    memcpy(&detail, entry->record.detail, sizeof(detail));
+    if (detail.push.sequence != push->sequence || detail.push.epoch != push->epoch)
+        sim_fail(sim, "a push waits for the record of another push");
+    struct core_product product = {0};
+    rowset_read(&sim->ledger.latest, TABLE_PRODUCT, exchange->product, exchange->product_length,
+                &product, sizeof(product));
+    if (detail.push.credits <= 0 || detail.push.credits > INT32_MAX ||
+        exchange->amount > (INT64_C(1) << 53) - 1 ||
+        exchange->amount != detail.push.credits * product.units_per_credit)
+        sim_fail(sim, "a push of %lld credits sends %lld", (long long)detail.push.credits,
+                 (long long)exchange->amount);
+    for (size_t i = 0; i < sim->upstream.row_count; i++)
+        if (detail.push.attempt == 1 &&
+            strcmp(sim->upstream.rows[i].push_id, exchange->push_id) == 0)
+            sim_fail(sim, "a first attempt under an id that upstream has already");
+}
+
+static void count_exchange(struct sim *sim)
+{
+    if (sim->now >= sim->minute + 60000) {
+        sim->minute = sim->now;
+        sim->exchanges_in_minute = 0;
+    }
+    sim->exchanges++;
+    if (++sim->exchanges_in_minute > 400 + 400 * sim->scenario.customers * sim->scenario.products)
+        sim_fail(sim, "%lld exchanges within a minute", (long long)sim->exchanges_in_minute);
+}
+
+void wire_take(struct sim *sim, const struct exchange *exchange)
+{
+    struct wire *wire = NULL;
+    for (size_t i = 0; i < SIM_WIRES && wire == NULL; i++)
+        if (!sim->wires[i].active)
+            wire = &sim->wires[i];
+    if (wire == NULL || !sim->helper) {
+        sim_fail(sim, wire == NULL ? "too many exchanges" : "an exchange without a helper");
+        return;
+    }
+    *wire = (struct wire){.active = true,
+                          .generation = wire->generation + 1,
+                          .exchange = *exchange,
+                          .column = column_of(sim, exchange),
+                          .pair = -1};
+    if (exchange->kind != EXCHANGE_PRODUCT)
+        wire->pair = sim_pair_of(sim, exchange->customer, exchange->customer_length,
+                                 exchange->product, exchange->product_length);
+    if (wire->column < 0 || (exchange->kind != EXCHANGE_PRODUCT && wire->pair < 0)) {
+        sim_fail(sim, "an exchange for a name that nobody used");
+        return;
+    }
+    if (wire->pair >= 0)
+        strcpy(wire->customer, sim->pairs[wire->pair].customer);
+    strcpy(wire->product, sim->pairs[wire->column].product);
+    check_company(sim, wire);
+    if (is_write(exchange))
+        check_push(sim, wire);
+    count_exchange(sim);
+    sim->push_exchanges += is_write(exchange);
+    sim_trace(sim, "exchange %llu kind %d %s %s %s amount %lld after %llu",
+              (unsigned long long)exchange->id, (int)exchange->kind, wire->customer, wire->product,
+              is_write(exchange) ? exchange->idempotency_key : "",
+              is_write(exchange) ? (long long)exchange->amount : 0,
+              (unsigned long long)exchange->after_sequence);
+}
+
+static void answer_later(struct sim *sim, struct wire *wire, int64_t at)
+{
+    wire->close_at = at;
+    queue_push(&sim->queue, at, EVENT_ANSWER, (uint64_t)(wire - sim->wires), wire->generation);
+}
+
+static void end_with(struct sim *sim, struct wire *wire, enum exchange_outcome outcome, int status,
+                     int64_t at)
+{
+    wire->answer.outcome = outcome;
+    wire->answer.http_status = status;
+    answer_later(sim, wire, at);
+}
+
+static int64_t late_bound(const struct sim *sim)
+{
+    int64_t delay = sim->scenario.policy.in_doubt_delay;
+    return sim->scenario.late_beyond ? 3 * delay : delay * 9 / 10;
+}
+
+static void order_late(struct sim *sim, const struct wire *wire, int64_t at)
+{
+    if (sim->late_count == sim->late_capacity) {
+        sim->late_capacity = sim->late_capacity > 0 ? 2 * sim->late_capacity : 16;
+        sim->lates = need_array(sim->lates, sim->late_capacity, sizeof(*sim->lates));
+    }
+    struct late_order *order = &sim->lates[sim->late_count];
+    *order = (struct late_order){.pair = wire->pair, .amount = wire->exchange.amount};
+    memcpy(order->push_id, wire->exchange.push_id, sizeof(order->push_id));
+    memcpy(order->key, wire->exchange.idempotency_key, sizeof(order->key));
+    queue_push(&sim->queue, at, EVENT_LATE, sim->late_count++, 0);
+}
+
+static void send_out(struct sim *sim, struct wire *wire)
+{
+    const struct scenario *s = &sim->scenario;
+    wire->sent = true;
+    wire->answer = (struct exchange_answer){.rate = {-1, -1, -1, -1}};
+    wire->fate = faults_draw(sim, wire);
+    int64_t there = prng_wait(&sim->prng, s->latency);
+    wire->arrive_at = sim->now + (there < 2000 ? there : 2000);
+    if (wire->fate == FATE_NOT_SENT) {
+        end_with(sim, wire, EXCHANGE_NOT_SENT, 0, wire->arrive_at);
+    } else if (wire->fate == FATE_LOST_BEFORE) {
+        end_with(sim, wire, EXCHANGE_UNANSWERED, 0, sim->now + s->timeout);
+    } else if (wire->fate == FATE_LATE) {
+        end_with(sim, wire, EXCHANGE_UNANSWERED, 0, sim->now + s->timeout);
+        order_late(sim, wire, wire->close_at + prng_range(&sim->prng, 1, late_bound(sim)));
+    } else {
+        queue_push(&sim->queue, wire->arrive_at, EVENT_ARRIVE, (uint64_t)(wire - sim->wires),
+                   wire->generation);
+    }
+}
+
+void wire_release(struct sim *sim)
+{
+    for (size_t i = 0; i < SIM_WIRES; i++) {
+        struct wire *wire = &sim->wires[i];
+        if (wire->active && !wire->sent && wire->exchange.after_sequence <= sim->ledger.durable)
+            send_out(sim, wire);
+    }
+}
+
+static void read_upstream(struct sim *sim, struct wire *wire)
+{
+    const struct exchange *exchange = &wire->exchange;
+    switch (exchange->kind) {
+    case EXCHANGE_PRODUCT:
+        upstream_read_product(&sim->upstream, wire->column, &wire->answer);
+        break;
+    case EXCHANGE_BALANCE:
+        upstream_read_balance(&sim->upstream, wire->pair, &wire->answer);
+        break;
+    case EXCHANGE_HISTORY:
+        if (exchange->limit < 1 || exchange->limit > EXCHANGE_HISTORY_LIMIT)
+            sim_fail(sim, "a history of %lld rows is asked for", (long long)exchange->limit);
+        upstream_read_history(&sim->upstream, wire->pair, exchange->limit, exchange->offset,
+                              &wire->answer);
+        break;
+    case EXCHANGE_PUSH:
+        faults_deduct(sim, wire->pair, exchange->push_id, exchange->idempotency_key,
+                      exchange->amount, wire->fate == FATE_ERROR_AFTER, false, &wire->answer);
+        if (wire->fate == FATE_TWICE)
+            faults_deduct(sim, wire->pair, exchange->push_id, exchange->idempotency_key,
+                          exchange->amount, false, false, &wire->answer);
+    }
+}
+
+/* What comes back, when it is not what was done. */
+static void spoil(struct sim *sim, struct wire *wire, int64_t back)
+{
+    int64_t gone = wire->arrive_at + sim->scenario.timeout;
+    switch (wire->fate) {
+    case FATE_LOST_AFTER:
+    case FATE_TWICE:
+        end_with(sim, wire, EXCHANGE_UNANSWERED, 0, gone);
+        break;
+    case FATE_ERROR_AFTER:
+        end_with(sim, wire, EXCHANGE_FAILED, 500, back);
+        break;
+    default:
+        answer_later(sim, wire, back);
+    }
+}
+
+void wire_arrive(struct sim *sim, size_t index, uint64_t generation)
+{
+    struct wire *wire = &sim->wires[index];
+    if (!wire->active || wire->generation != generation)
+        return;
+    int64_t back = prng_wait(&sim->prng, sim->scenario.latency);
+    back = sim->now + (back < 2000 ? back : 2000);
+    wire->arrived = true;
+    if (!prng_chance(&sim->prng, sim->scenario.no_date_chance))
+        wire->answer.server_time = upstream_clock(&sim->upstream, sim->now) / 1000 * 1000;
+    if (faults_weather(sim, wire) || !upstream_admit(&sim->upstream, sim->now, &wire->answer)) {
+        answer_later(sim, wire, back);
+    } else if (wire->fate == FATE_ERROR_BEFORE) {
+        end_with(sim, wire, EXCHANGE_FAILED, 500, back);
+    } else if (wire->fate == FATE_STUCK) {
+        end_with(sim, wire, EXCHANGE_FAILED, 409, back);
+    } else if (wire->fate == FATE_REFUSED) {
+        end_with(sim, wire, EXCHANGE_REFUSED, 422, back);
+    } else {
+        read_upstream(sim, wire);
+        spoil(sim, wire, back);
+    }
+}
+
+static void free_answer(struct wire *wire)
+{
+    if (wire->exchange.kind == EXCHANGE_HISTORY && wire->arrived)
+        free((void *)(uintptr_t)wire->answer.history.rows);
+    wire->answer = (struct exchange_answer){0};
+}
+
+static void heard(struct sim *sim, const struct wire *wire)
+{
+    if (wire->pair < 0)
+        return;
+    struct pair *pair = &sim->pairs[wire->pair];
+    if (wire->answer.outcome == EXCHANGE_OK || wire->answer.outcome == EXCHANGE_NO_BALANCE ||
+        wire->answer.outcome == EXCHANGE_INSUFFICIENT)
+        pair->spent_unheard = 0;
+    if (wire->answer.outcome == EXCHANGE_NOT_FOUND && wire->exchange.kind == EXCHANGE_BALANCE) {
+        if (sim->now - pair->asked_unknown < sim->scenario.policy.unknown_ttl / 2 &&
+            pair->asked_unknown > sim->started_at)
+            sim_fail(sim, "an unknown name was asked for again too soon");
+        pair->asked_unknown = sim->now;
+    }
+}
+
+static void tell(struct sim *sim, struct wire *wire)
+{
+    if (wire->answer.outcome == EXCHANGE_UNANSWERED || wire->answer.outcome == EXCHANGE_NOT_SENT)
+        wire->answer.rate.limit = wire->answer.rate.remaining = wire->answer.rate.reset_in =
+            wire->answer.rate.retry_after = -1;
+    heard(sim, wire);
+    sim_trace(sim, "answer %llu kind %d %s %s: outcome %d http %d",
+              (unsigned long long)wire->exchange.id, (int)wire->exchange.kind, wire->customer,
+              wire->product, (int)wire->answer.outcome, wire->answer.http_status);
+    wire->active = false;
+    int result = core_exchange_done(sim->core, wire->exchange.id, &wire->answer, sim->now);
+    if (result != 0)
+        sim_fail(sim, "core_exchange_done: %d", result);
+    process_settle(sim);
+    free_answer(wire);
+}
+
+void wire_answer(struct sim *sim, size_t index, uint64_t generation)
+{
+    struct wire *wire = &sim->wires[index];
+    if (wire->active && wire->generation == generation)
+        tell(sim, wire);
+}
+
+void wire_late(struct sim *sim, size_t index)
+{
+    struct late_order order = sim->lates[index];
+    struct exchange_answer answer = {0};
+    sim_trace(sim, "executes late: %s", order.key);
+    faults_deduct(sim, order.pair, order.push_id, order.key, order.amount, false, true, &answer);
+}
+
+static void cut_one(struct sim *sim, struct wire *wire)
+{
+    if (!wire->sent || wire->arrived || !is_write(&wire->exchange) || wire->fate == FATE_NOT_SENT ||
+        wire->fate == FATE_LATE || wire->fate == FATE_LOST_BEFORE)
+        return;
+    /* On its way: it may come to nothing, arrive as it would have, or lie somewhere for a while. */
+    if (prng_chance(&sim->prng, 500))
+        order_late(sim, wire, wire->arrive_at);
+    else if (sim->scenario.late > 0 && prng_chance(&sim->prng, 500))
+        order_late(sim, wire, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
+}
+
+void wire_cut(struct sim *sim, bool tell_engine)
+{
+    for (size_t i = 0; i < SIM_WIRES; i++) {
+        struct wire *wire = &sim->wires[i];
+        if (!wire->active)
+            continue;
+        cut_one(sim, wire);
+        bool sent = wire->sent;
+        free_answer(wire);
+        wire->answer = (struct exchange_answer){
+            .outcome = sent ? EXCHANGE_UNANSWERED : EXCHANGE_NOT_SENT, .rate = {-1, -1, -1, -1}};
+        wire->arrived = false;
+        if (tell_engine)
+            tell(sim, wire);
+        wire->active = false;
+    }
+}

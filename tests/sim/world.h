@@ -1,0 +1,266 @@
+/*
+ * One run of the simulation: the engine, and all that is around it. Each part has its file; they
+ * share this.
+ *
+ *   process.c     starts the engine from the ledger, crashes it, drives its planner
+ *   clients.c     ask, repeat, forget; judge each answer by the simulation's own books
+ *   wire.c        the helper: exchanges under way, and what befalls them
+ *   operators.c   retry, drop, reload, configure; changes made elsewhere; weather
+ *   invariants.c  what must hold after every step
+ *   replay.c      a second engine from a prefix of the ledger must come to the same
+ *   run.c         the loop, and the end, when faults stop and everything must come to rest
+ */
+#pragma once
+
+#include "ledger.h"
+#include "prng.h"
+#include "queue.h"
+#include "scenario.h"
+#include "upstream.h"
+#include <core/engine.h>
+
+#define SIM_CALLS 64
+#define SIM_WIRES 64
+#define SIM_TRACE_LINES 60
+#define SIM_NAME_SIZE 24
+#define SIM_START INT64_C(1790000000000)
+
+enum sim_event_kind {
+    EVENT_CLIENT,
+    EVENT_LOADED,
+    EVENT_DEADLINE,
+    EVENT_SYNC,
+    EVENT_CRASH,
+    EVENT_HELPER,
+    EVENT_OPERATOR,
+    EVENT_ELSEWHERE,
+    EVENT_CHECKPOINT,
+    EVENT_WEATHER,
+    EVENT_JUMP,
+    EVENT_SPACE,
+    EVENT_PROBE,
+    EVENT_ARRIVE,
+    EVENT_ANSWER,
+    EVENT_LATE,
+};
+
+enum weather { FINE, DOWN, BROKEN, UNAUTHORIZED, FORBIDDEN, READ_ONLY };
+
+struct pair {
+    char customer[SIM_NAME_SIZE], product[SIM_NAME_SIZE];
+    int64_t deducted; /* the shadow's D: of all purchases that the ledger still has */
+    bool has_slot;
+    uint32_t slot, id;
+    uint64_t last_sequence; /* of its latest record */
+    int64_t spent_unheard;  /* since upstream last answered about it */
+    int64_t asked_unknown;  /* when upstream last said that it does not know the name */
+    int64_t busy_until, turns;
+};
+
+/* What a client wants, once. Repeats share it. */
+struct purchase {
+    int pair, client;
+    uint32_t uid, pid;
+    enum core_repeat repeat;
+    uint8_t client_id[16];
+    uint64_t counter;
+    char key[SIM_NAME_SIZE];
+    int64_t raw_amount;
+    char metadata[8];
+    bool applied, acknowledged;
+    uint64_t sequence;
+    uint32_t epoch;
+    int64_t credits, balance_after, applied_at;
+};
+
+enum call_state { CALL_FREE, CALL_TRYING, CALL_LOADING, CALL_COLD, CALL_SYNCING };
+
+struct call {
+    enum call_state state;
+    uint64_t generation;
+    size_t purchase;
+    int pair; /* these three may differ from the purchase's: K3 */
+    int64_t raw_amount;
+    char metadata[8];
+    uint32_t slot;
+    uint64_t reveals;
+    bool ready, found;
+    struct core_row row; /* as loaded */
+    struct core_reading reading;
+};
+
+struct client {
+    uint32_t uid;
+    uint8_t client_id[16];
+    uint64_t counter;
+};
+
+enum fate {
+    FATE_NORMAL,
+    FATE_NOT_SENT,
+    FATE_LOST_BEFORE,
+    FATE_LOST_AFTER,
+    FATE_ERROR_BEFORE,
+    FATE_ERROR_AFTER,
+    FATE_STUCK,
+    FATE_LATE,
+    FATE_TWICE,
+    FATE_REFUSED,
+};
+
+struct wire {
+    bool active, sent, arrived;
+    uint64_t generation;
+    struct exchange exchange;
+    char customer[SIM_NAME_SIZE], product[SIM_NAME_SIZE];
+    int pair, column;
+    enum fate fate;
+    int64_t arrive_at, close_at;
+    struct exchange_answer answer;
+};
+
+struct late_order {
+    int pair;
+    char push_id[EXCHANGE_PUSH_ID_SIZE], key[EXCHANGE_KEY_SIZE];
+    int64_t amount;
+};
+
+struct push {
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    uint64_t sequence;
+    uint32_t epoch;
+    int pair;
+    int64_t executed; /* credits of its rows at upstream */
+    int64_t lost;     /* of these, what came after it had been closed or dropped */
+    int64_t counted;
+    bool open, dropped, seen;
+};
+
+struct told_event {
+    enum core_event event;
+    uint64_t sequence;
+};
+
+struct sim {
+    uint64_t seed, step;
+    struct scenario scenario;
+    struct prng prng;
+    struct queue queue;
+    int64_t now;
+    struct ledger ledger;
+    struct upstream upstream;
+    struct core *core;
+    struct core_options options;
+    enum weather weather;
+    bool helper, calm, verbose;
+    bool alone; /* nobody else changes balances, and nothing is told wrongly: figures must match */
+
+    struct pair pairs[SIM_PAIRS];
+    struct client clients[8];
+    struct purchase *purchases;
+    size_t purchase_count, purchase_capacity;
+    struct call calls[SIM_CALLS];
+    struct wire wires[SIM_WIRES];
+    struct late_order *lates;
+    size_t late_count, late_capacity;
+    struct push *pushes;
+    size_t push_count, push_capacity;
+    struct told_event told[32];
+    size_t told_count;
+    size_t noted; /* records looked at by invariants.c */
+
+    int64_t minute, exchanges_in_minute; /* against spinning */
+    int64_t started_at;
+    uint64_t started_with;     /* records, all durable then */
+    uint64_t limited_at_start; /* 429s before this process */
+    bool probe;                /* this step is only a look whether the planner had overslept */
+
+    uint64_t crashes, exchanges, push_exchanges, doubts, parked, replays, acknowledged, refused,
+        reused, executed_twice, lost_credits, unknown_outcomes, last_limited;
+    char trace[SIM_TRACE_LINES][200];
+    uint64_t trace_count;
+    bool failed;
+    char failure[300];
+};
+
+/* run.c */
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The first failure counts. */
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_later(struct sim *sim, int64_t mean, enum sim_event_kind kind, uint64_t subject,
+               uint64_t generation);
+struct core_text sim_text(const char *text);
+int sim_pair_of(const struct sim *sim, const char *customer, size_t customer_length,
+                const char *product, size_t product_length);
+bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose);
+void sim_deinit(struct sim *sim);
+/* True when all held. */
+bool sim_run(struct sim *sim);
+
+/* process.c */
+void process_start(struct sim *sim);
+void process_crash(struct sim *sim);
+void process_pump(struct sim *sim);
+void process_settle(struct sim *sim);
+void process_probe(struct sim *sim);
+/* Loads the rows of `rows` into `core`, then the records after `from` up to `to`. */
+int process_load(struct core *core, struct sim *sim, const struct rowset *rows, uint64_t from,
+                 uint64_t to);
+bool process_load_pair(struct core *core, struct sim *sim, const struct rowset *rows, int pair,
+                       bool *ret_found, uint32_t *ret_slot);
+/* The rows of a balance, by its names' hash. */
+bool process_find(const struct core *core, const struct sim *sim, const struct rowset *rows,
+                  int pair, uint32_t *ret_id, struct core_row *ret_row,
+                  struct core_reading *ret_reading);
+
+/* clients.c */
+void clients_init(struct sim *sim);
+void clients_event(struct sim *sim, size_t client);
+void clients_loaded(struct sim *sim, size_t call, uint64_t generation);
+void clients_deadline(struct sim *sim, size_t call, uint64_t generation);
+/* Tries again what became ready, answers what became durable. */
+void clients_settle(struct sim *sim);
+void clients_ready(struct sim *sim, uint32_t slot);
+void clients_crash(struct sim *sim);
+void clients_look(struct sim *sim, int pair, bool fresh);
+
+/* judge.c */
+struct before {
+    size_t records;
+    bool known;
+    struct core_balance balance;
+};
+void judge_before(struct sim *sim, int pair, struct before *ret_before);
+void judge_consume(struct sim *sim, struct call *call, int status,
+                   const struct core_consumed *consumed, const struct before *before);
+
+/* wire.c */
+void wire_take(struct sim *sim, const struct exchange *exchange);
+void wire_release(struct sim *sim);
+void wire_arrive(struct sim *sim, size_t wire, uint64_t generation);
+void wire_answer(struct sim *sim, size_t wire, uint64_t generation);
+void wire_late(struct sim *sim, size_t order);
+/* The connection is gone: what was under way may still execute. `tell`: the engine is told. */
+void wire_cut(struct sim *sim, bool tell);
+
+/* faults.c */
+enum fate faults_draw(struct sim *sim, const struct wire *wire);
+bool faults_weather(struct sim *sim, struct wire *wire);
+void faults_deduct(struct sim *sim, int pair, const char *push_id, const char *key, int64_t amount,
+                   bool keep_locked, bool plain, struct exchange_answer *ret_answer);
+
+/* operators.c */
+void operators_event(struct sim *sim);
+void operators_resolve(struct sim *sim, bool force);
+void operators_elsewhere(struct sim *sim);
+void operators_weather(struct sim *sim);
+void operators_helper(struct sim *sim);
+void operators_configure(struct sim *sim, int column);
+
+/* invariants.c */
+void invariants_check(struct sim *sim);
+struct push *invariants_push(struct sim *sim, const char *id);
+void invariants_forget(struct sim *sim); /* after a crash */
+
+/* replay.c */
+void replay_check(struct sim *sim);
