@@ -1,0 +1,235 @@
+/*
+ * Three states. OK: the reserve is there and the disk has given what was asked. RESERVE: preparing
+ * the next segment failed, or the reserve could not be made; the reserve is given up for the
+ * segment's sake, and only confirmations, credit refunds and the like may use what there is. FULL:
+ * not even that was enough; what is left is the rest of the segment in use. The thread tries again
+ * each second and whenever it is kicked, and returns to OK once segment and reserve are both there.
+ */
+#include "space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "thread.h"
+
+#define READY_WANTED 2
+#define RETRY_MS 1000
+
+/* One segment's worth for the journal, one for the store's pages. */
+static uint64_t reserve_size(const struct space *space)
+{
+    return 2 * space->options.segment_size;
+}
+
+int space_init(struct space *space, const struct files *files, struct progress *progress,
+               const struct space_options *options, uint64_t oldest, uint64_t tail, uint64_t last)
+{
+    struct segment **to = &space->ready;
+
+    *space = (struct space){.files = files,
+                            .progress = progress,
+                            .options = *options,
+                            .next_number = last + 1,
+                            .oldest = oldest};
+    (void)pthread_mutex_init(&space->lock, NULL);
+    thread_condition_init(&space->wake);
+    for (uint64_t number = tail + 1; number <= last; number++) {
+        int r = segment_open(files, number, to);
+
+        if (r < 0)
+            return r;
+        to = &(*to)->next;
+        space->ready_count++;
+    }
+    return 0;
+}
+
+struct segment *space_take(struct space *space)
+{
+    struct segment *segment;
+
+    (void)pthread_mutex_lock(&space->lock);
+    segment = space->ready;
+    if (segment) {
+        space->ready = segment->next;
+        segment->next = NULL;
+        space->ready_count--;
+    }
+    space->asked = true;
+    (void)pthread_cond_signal(&space->wake);
+    (void)pthread_mutex_unlock(&space->lock);
+    return segment;
+}
+
+void space_kick(struct space *space)
+{
+    (void)pthread_mutex_lock(&space->lock);
+    space->asked = true;
+    (void)pthread_cond_signal(&space->wake);
+    (void)pthread_mutex_unlock(&space->lock);
+}
+
+static size_t ready_count(struct space *space)
+{
+    size_t count;
+
+    (void)pthread_mutex_lock(&space->lock);
+    count = space->ready_count;
+    (void)pthread_mutex_unlock(&space->lock);
+    return count;
+}
+
+static int prepare_one(struct space *space)
+{
+    struct segment *segment, **to = &space->ready;
+    int r;
+
+    if (space->next_number > UINT32_MAX)
+        return -EOVERFLOW;
+    r = segment_create(space->files, space->next_number, space->options.segment_size, &segment);
+    if (r < 0)
+        return r;
+    space->next_number++;
+    (void)pthread_mutex_lock(&space->lock);
+    while (*to)
+        to = &(*to)->next;
+    *to = segment;
+    space->ready_count++;
+    (void)pthread_mutex_unlock(&space->lock);
+    return 0;
+}
+
+/* The time and first sequence of a segment, from its first batch; false where it has none yet. */
+static bool read_first(const struct space *space, uint64_t number, struct batch_header *ret_header)
+{
+    CLEANUP(segment_cleanup) struct segment *segment = NULL;
+    struct batch_header header;
+
+    if (segment_open(space->files, number, &segment) < 0 ||
+        files_read(segment->fd, &header, sizeof(header), BLOCK_SIZE) < 0 ||
+        !batch_header_valid(&header, segment, BLOCK_SIZE))
+        return false;
+    *ret_header = header;
+    return true;
+}
+
+/* A segment is as old as its successor's beginning: then its last record had been written. */
+static bool is_past(const struct space *space, uint64_t number, uint64_t cursor)
+{
+    uint64_t kept = (cursor - number) * space->options.segment_size;
+    struct batch_header next;
+
+    if (!read_first(space, number + 1, &next) ||
+        next.first_sequence > atomic_load(&space->progress->stored) + 1)
+        return false;
+    return kept > space->options.retention_bytes ||
+           atomic_load(&space->progress->stored_time) - next.time > space->options.retention_ms;
+}
+
+/* Removed, or kept under another name as the next segment's file, if there is none in waiting. */
+static int let_go(const struct space *space, uint64_t number)
+{
+    char name[SEGMENT_NAME_SIZE];
+    int fd = space->files->journal_fd;
+
+    segment_name(number, name);
+    if (faccessat(fd, "spare", F_OK, 0) < 0) {
+        if (renameat(fd, name, fd, "spare") < 0)
+            return -errno;
+    } else if (unlinkat(fd, name, 0) < 0) {
+        return -errno;
+    }
+    return files_sync_directory(fd);
+}
+
+/* Oldest first, so that the numbers never have a gap; never a segment that the next checkpoint, or
+ * a replay, would read. */
+static void let_go_of_past(struct space *space)
+{
+    uint64_t cursor = atomic_load(&space->progress->stored_place) >> 32;
+
+    while (space->oldest < cursor && is_past(space, space->oldest, cursor)) {
+        if (let_go(space, space->oldest) < 0)
+            return;
+        space->oldest++;
+    }
+}
+
+/* Whether the next segment is there; only its want is a lack of space, a second one is comfort. */
+static bool prepare(struct space *space)
+{
+    while (ready_count(space) < READY_WANTED)
+        if (prepare_one(space) < 0)
+            break;
+    return ready_count(space) > 0;
+}
+
+/* Returns how long to wait before trying again; negative: until kicked. */
+static int64_t work(struct space *space)
+{
+    bool ready, reserve;
+
+    let_go_of_past(space);
+    ready = prepare(space);
+    reserve = ready && files_make_reserve(space->files, reserve_size(space)) == 0;
+    if (!ready) {
+        files_drop_reserve(space->files);
+        (void)prepare_one(space);
+        ready = ready_count(space) > 0;
+    }
+    progress_set_space(space->progress, ready && reserve ? STORE_SPACE_OK
+                                        : ready          ? STORE_SPACE_RESERVE
+                                                         : STORE_SPACE_FULL);
+    return ready && reserve && ready_count(space) >= READY_WANTED ? -1 : RETRY_MS;
+}
+
+static void *run(void *userdata)
+{
+    struct space *space = userdata;
+    int64_t timeout = 0;
+
+    (void)pthread_mutex_lock(&space->lock);
+    while (!space->stop) {
+        if (!space->asked && timeout != 0)
+            thread_wait(&space->wake, &space->lock, timeout);
+        if (space->stop)
+            break;
+        space->asked = false;
+        (void)pthread_mutex_unlock(&space->lock);
+        timeout = work(space);
+        (void)pthread_mutex_lock(&space->lock);
+    }
+    (void)pthread_mutex_unlock(&space->lock);
+    return NULL;
+}
+
+int space_start(struct space *space)
+{
+    int r = thread_start(&space->thread, run, space);
+
+    space->started = r == 0;
+    return r;
+}
+
+void space_deinit(struct space *space)
+{
+    if (space->started) {
+        (void)pthread_mutex_lock(&space->lock);
+        space->stop = true;
+        (void)pthread_cond_signal(&space->wake);
+        (void)pthread_mutex_unlock(&space->lock);
+        (void)pthread_join(space->thread, NULL);
+        space->started = false;
+    }
+    while (space->ready) {
+        struct segment *segment = space->ready;
+
+        space->ready = segment->next;
+        (void)segment_free(segment);
+    }
+    (void)pthread_cond_destroy(&space->wake);
+    (void)pthread_mutex_destroy(&space->lock);
+}

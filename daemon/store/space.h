@@ -1,0 +1,40 @@
+/*
+ * Room for the journal: a thread that prepares the next segments ahead of need, keeps the reserve
+ * (J6), and lets go of segments that are in the store and past the retention (J1).
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "progress.h"
+#include "segment.h"
+
+struct space_options {
+    uint64_t segment_size;
+    int64_t retention_ms;
+    uint64_t retention_bytes;
+};
+
+struct space {
+    const struct files *files;
+    struct progress *progress;
+    struct space_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool started, stop, asked;
+    struct segment *ready; /* ascending, each the successor of the one before */
+    size_t ready_count;
+    uint64_t next_number; /* of the next segment to prepare */
+    uint64_t oldest;      /* number of the oldest segment; the thread's own */
+};
+
+/* `tail` is the segment in use; the ones after it, up to `last`, are ready already. */
+int space_init(struct space *space, const struct files *files, struct progress *progress,
+               const struct space_options *options, uint64_t oldest, uint64_t tail, uint64_t last);
+int space_start(struct space *space);
+/* The next segment, or NULL where none is ready. The caller owns it. Does not block. */
+struct segment *space_take(struct space *space);
+/* Something has changed that may let go of segments, or make room. */
+void space_kick(struct space *space);
+void space_deinit(struct space *space);
