@@ -217,6 +217,8 @@ int seed_load_file(struct model *model, const char *path, int64_t now_ms, char *
     int r;
 
     *ret_error = NULL;
+    if (!seed && error.line < 0)
+        return seed_error(ret_error, "%s", error.text); /* names the file */
     if (!seed)
         return seed_error(ret_error, "%s:%d:%d: %s", path, error.line, error.column, error.text);
     r = seed_load(model, seed, now_ms, &reason);

@@ -54,7 +54,9 @@ void sandbox_grant(const struct sandbox_process *process, const char *customer_i
                    const char *product_id, long long credits, bool record);
 /* A new reference. */
 json_t *sandbox_dump(const struct sandbox_process *process, bool transactions);
-/* Figures of the dump; 0 for a count that is not there, -1 for a balance that does not exist. */
+/* Figures of the dump; 0 for a count that is not there, -1 for a balance that does not exist.
+ * Order a latency before judging by max_concurrent_writes…: without one, writes are too short to
+ * meet. */
 long long sandbox_balance(const struct sandbox_process *process, const char *customer_id,
                           const char *product_id);
 long long sandbox_transaction_count(const struct sandbox_process *process);
