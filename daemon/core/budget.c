@@ -7,6 +7,7 @@
 #include "state.h"
 
 #define MINUTE_MS 60000
+#define ROUNDING_MS 1000 /* the headers speak in seconds */
 
 void budget_init(struct budget *budget)
 {
@@ -20,7 +21,7 @@ static void roll(struct core *core, int64_t now)
     if (core->policy.requests_per_minute > 0)
         budget->limit = core->policy.requests_per_minute;
     if (budget->limit > 0 && now >= budget->reset_at) {
-        budget->remaining = budget->limit;
+        budget->remaining = budget->limit - (int64_t)core->writes - core->reads;
         budget->reset_at = now + MINUTE_MS;
     }
 }
@@ -46,34 +47,44 @@ void budget_take(struct core *core, int64_t now)
         core->budget.remaining--;
 }
 
+/* Answers overtake each other: within one window what is left can only fall. */
+static void learn_headers(struct core *core, const struct exchange_answer *answer, int64_t now)
+{
+    struct budget *budget = &core->budget;
+    int64_t in_flight = (int64_t)core->writes + core->reads;
+    int64_t left =
+        answer->rate.remaining - in_flight; /* what is under way may not have been counted yet */
+    int64_t reset_at =
+        answer->rate.reset_in >= 0 ? now + answer->rate.reset_in + ROUNDING_MS : now + MINUTE_MS;
+
+    budget->limit = answer->rate.limit;
+    if (answer->rate.remaining < 0)
+        return;
+    left = left > 0 ? left : 0;
+    bool new_window = budget->remaining < 0 || now >= budget->reset_at ||
+                      reset_at > budget->reset_at + 2 * ROUNDING_MS;
+    if (new_window) {
+        budget->reset_at = reset_at;
+        budget->remaining = left;
+    } else if (left < budget->remaining) {
+        budget->remaining = left;
+    }
+}
+
 void budget_learn(struct core *core, const struct exchange_answer *answer, int64_t now)
 {
     struct budget *budget = &core->budget;
     bool configured = core->policy.requests_per_minute > 0;
 
-    if (!configured && answer->rate.limit > 0) {
-        int64_t in_flight = (int64_t)core->writes + core->reads;
-
-        budget->limit = answer->rate.limit;
-        if (answer->rate.remaining >= 0) {
-            /* What is under way has been counted by us and perhaps not yet by upstream. */
-            int64_t left = answer->rate.remaining - in_flight;
-            budget->remaining = left > 0 ? left : 0;
-            if (answer->rate.reset_in >= 0)
-                budget->reset_at = now + answer->rate.reset_in;
-        }
-    }
+    if (!configured && answer->rate.limit > 0)
+        learn_headers(core, answer, now);
     if (answer->outcome != EXCHANGE_RATE_LIMITED)
         return;
 
     int64_t wait = answer->rate.retry_after;
     if (answer->rate.reset_in > wait)
         wait = answer->rate.reset_in;
-    if (wait < 0)
-        wait = MINUTE_MS;
-    else if (wait < 1000)
-        wait = 1000; /* the header has seconds: the fraction may still be missing */
-    budget->blocked_until = now + wait;
+    budget->blocked_until = now + (wait < 0 ? MINUTE_MS : wait + ROUNDING_MS);
     if (budget->limit > 0)
         budget->remaining = 0;
 }

@@ -262,8 +262,9 @@ static enum turn choose_class(struct core *core)
     return chosen;
 }
 
-/* Whoever has the turn, unless what it would ask is being asked already: a product is fetched once
- * for all its balances. */
+/* Whoever has the turn. What it needs may have changed since it was queued (its product is being
+ * asked for by another balance, a delay has begun, the policy is another): then it is planned anew,
+ * and the next one is looked at. */
 static enum turn choose(struct core *core, int64_t now, struct balance **ret_balance)
 {
     for (;;) {
@@ -272,7 +273,9 @@ static enum turn choose(struct core *core, int64_t now, struct balance **ret_bal
             return TURN_NONE;
         *ret_balance = first_of(core, turn);
         struct need need = balance_need(core, *ret_balance, now);
-        if (need.kind != EXCHANGE_PRODUCT || !core->products[(*ret_balance)->product].fetching)
+        bool asked =
+            need.kind == EXCHANGE_PRODUCT && core->products[(*ret_balance)->product].fetching;
+        if (need.turn == turn && need.due <= now && !asked)
             return turn;
         plan(core, *ret_balance, now);
     }

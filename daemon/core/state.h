@@ -1,13 +1,15 @@
 /*
  * The engine's memory. One struct core owns everything; the files around it each do one thing to
  * it:
- *
- *   balances.c  the table of balances and products       planner.c   whose turn it is to talk to
- * upstream append.c    records with their images                budget.c    how many requests
- * upstream allows consume.c   spending                                 reading.c   ends of product
- * and balance readings dedupe.c    repeated requests                        push.c      begin and
- * end of pushes replay.c    loading and replay                       lookup.c    pushes in doubt
- *   operator.c  what an operator asks                    turns.c     quotas of upstream turns
+ * - balances.c: the table of balances and products
+ * - append.c: records with their images
+ * - consume.c: spending; dedupe.c, dedupe_table.c, dedupe_forget.c: repeated requests
+ * - replay.c: loading and replay
+ * - planner.c: whose turn it is to talk to upstream; budget.c: how many requests it allows;
+ *   turns.c: how many of them one user may cause
+ * - reading.c: ends of product and balance readings
+ * - push.c: begin and end of pushes; lookup.c: pushes in doubt
+ * - operator.c: what an operator asks
  */
 #pragma once
 

@@ -23,7 +23,7 @@ static int fd_unix_address(const char *path, struct sockaddr_un *ret_address)
         return -EINVAL;
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     *ret_address = address;
     return 0;
 }
@@ -47,7 +47,7 @@ static int fd_connect(int fd, const struct sockaddr_un *address)
     return r < 0 ? -errno : 0;
 }
 
-int fd_connect_unix(const char *path, int *ret_fd)
+static int fd_connect_path(const char *path, int flags, int *ret_fd)
 {
     struct sockaddr_un address;
     CLEANUP(cleanup_fd) int fd = -1;
@@ -55,7 +55,7 @@ int fd_connect_unix(const char *path, int *ret_fd)
 
     if (r < 0)
         return r;
-    fd = fd_unix_socket(0);
+    fd = fd_unix_socket(flags);
     if (fd < 0)
         return fd;
     r = fd_connect(fd, &address);
@@ -63,6 +63,16 @@ int fd_connect_unix(const char *path, int *ret_fd)
         return r;
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int fd_connect_unix(const char *path, int *ret_fd)
+{
+    return fd_connect_path(path, 0, ret_fd);
+}
+
+int fd_try_connect_unix(const char *path, int *ret_fd)
+{
+    return fd_connect_path(path, SOCK_NONBLOCK, ret_fd);
 }
 
 /* Makes room at `path`: removes a socket that nobody listens on, and nothing else. */
