@@ -4,9 +4,7 @@
 #include "exchange.h"
 
 #include <errno.h>
-#include <proto/message.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/queue.h>
 #include <util/macros.h>
 
@@ -16,10 +14,10 @@ struct driver {
     uv_loop_t *loop;
     struct http *http;
     struct settings *settings;
-    driver_emit_fn *emit;
+    driver_answer_fn *answer;
     void *data;
     struct task_queue waiting, running;
-    unsigned waiting_count, running_count;
+    unsigned running_count;
 };
 
 struct task {
@@ -46,25 +44,22 @@ static void sbuffer_cleanup(msgpack_sbuffer *buffer)
     msgpack_sbuffer_destroy(buffer);
 }
 
-/* Frees the task. `end` NULL: there was no exchange, and `outcome` and `message` say why. An answer
- * that memory does not suffice for is left out: serve's deadline makes it unanswered, which is true
- * of every exchange. */
+/* Frees the task. `end` NULL: there was no exchange, and `outcome` and `message` say why. */
 static void task_answer(struct task *task, const struct http_end *end,
                         enum upstream_outcome outcome, const char *message)
 {
     CLEANUP(sbuffer_cleanup) msgpack_sbuffer buffer;
-    struct driver *driver = task->driver;
+    const struct driver *driver = task->driver;
+    uint32_t msgid = task->msgid;
     int r;
 
     msgpack_sbuffer_init(&buffer);
-    r = message_pack_result(&buffer, task->msgid);
-    if (r == 0 && end)
+    if (end)
         r = answer_pack(task->kind, &task->args, end, task->settings->api_key, &buffer);
-    else if (r == 0)
+    else
         r = answer_pack_plain(outcome, message, &buffer);
     task_free(task);
-    if (r == 0)
-        driver->emit(driver->data, buffer.data, buffer.size);
+    driver->answer(driver->data, msgid, r == 0 ? &buffer : NULL);
 }
 
 static void driver_advance(struct driver *driver);
@@ -134,55 +129,32 @@ static void driver_advance(struct driver *driver)
 
     while (driver->running_count < DRIVER_EXCHANGES_MAX && (task = TAILQ_FIRST(&driver->waiting))) {
         TAILQ_REMOVE(&driver->waiting, task, link);
-        driver->waiting_count--;
         task_begin(task);
     }
 }
 
-/* An RPC error: serve asked for what there is not. */
-static int refuse(struct driver *driver, uint32_t msgid, enum proto_error error, const char *text,
-                  const char *key, const char *value)
-{
-    CLEANUP(sbuffer_cleanup) msgpack_sbuffer buffer;
-    int r;
-
-    msgpack_sbuffer_init(&buffer);
-    r = message_pack_error(&buffer, msgid, error, text, key, value);
-    if (r == 0)
-        driver->emit(driver->data, buffer.data, buffer.size);
-    return r;
-}
-
 int driver_submit(struct driver *driver, uint32_t msgid, const char *method, size_t method_length,
-                  const msgpack_object *params)
+                  const msgpack_object *params, const char **ret_parameter)
 {
     const struct exchange_kind *kind = exchange_find(method, method_length);
-    const char *parameter;
     struct task *task;
     int64_t timeout;
 
     if (!kind)
-        return refuse(driver, msgid, PROTO_ERROR_UNKNOWN_METHOD,
-                      "creditd-sync has no such exchange", NULL, NULL);
+        return -ENOENT;
     task = calloc(1, sizeof *task);
     if (!task)
         return -ENOMEM;
     task->driver = driver;
     task->msgid = msgid;
     task->kind = kind;
-    if (exchange_decode(kind, params, &task->args, &parameter) < 0) {
+    if (exchange_decode(kind, params, &task->args, ret_parameter) < 0) {
         task_free(task);
-        return refuse(driver, msgid, PROTO_ERROR_INVALID_PARAMETER,
-                      "a parameter is missing, ill-typed or out of range", "parameter", parameter);
-    }
-    if (driver->waiting_count >= DRIVER_QUEUE_MAX) {
-        task_answer(task, NULL, UPSTREAM_NOT_SENT, "too many exchanges are waiting");
-        return 0;
+        return -EBADMSG;
     }
     timeout = task->args.timeout ? task->args.timeout : driver->settings->request_timeout;
     task->deadline = uv_now(driver->loop) + (uint64_t)timeout;
     TAILQ_INSERT_TAIL(&driver->waiting, task, link);
-    driver->waiting_count++;
     driver_advance(driver);
     return 0;
 }
@@ -193,7 +165,7 @@ void driver_set_settings(struct driver *driver, struct settings *settings)
     driver->settings = settings;
 }
 
-int driver_new(uv_loop_t *loop, struct settings *settings, driver_emit_fn *emit, void *data,
+int driver_new(uv_loop_t *loop, struct settings *settings, driver_answer_fn *answer, void *data,
                struct driver **ret_driver)
 {
     struct driver *driver = calloc(1, sizeof *driver);
@@ -206,7 +178,7 @@ int driver_new(uv_loop_t *loop, struct settings *settings, driver_emit_fn *emit,
     }
     driver->loop = loop;
     driver->settings = settings;
-    driver->emit = emit;
+    driver->answer = answer;
     driver->data = data;
     TAILQ_INIT(&driver->waiting);
     TAILQ_INIT(&driver->running);

@@ -11,25 +11,26 @@
 #include "settings.h"
 
 #include <msgpack.h>
-#include <proto/errors.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define DRIVER_EXCHANGES_MAX 16u
-#define DRIVER_QUEUE_MAX 4096u
 
 struct driver;
 
-/* A whole response message for serve; the bytes live as long as the call. */
-typedef void driver_emit_fn(void *data, const void *bytes, size_t length);
+/* `result`, the packed answer map, lives as long as the call. NULL: out of memory, there is none.
+ */
+typedef void driver_answer_fn(void *data, uint32_t msgid, const msgpack_sbuffer *result);
 
 /* Takes the reference to the settings, in success as in failure. */
-int driver_new(uv_loop_t *loop, struct settings *settings, driver_emit_fn *emit, void *data,
+int driver_new(uv_loop_t *loop, struct settings *settings, driver_answer_fn *answer, void *data,
                struct driver **ret_driver);
 /* What is under way or waits is dropped without an answer. Run the loop once more afterwards. */
 struct driver *driver_free(struct driver *driver);
 /* Takes the reference; exchanges that have not begun use the new settings. */
 void driver_set_settings(struct driver *driver, struct settings *settings);
-/* Answers through `emit`, possibly before it returns. -ENOMEM: it does not. */
+/* 0: it will be answered, possibly before this returns. Otherwise it will not: -ENOENT (no such
+ * exchange), -EBADMSG with *ret_parameter naming the culprit, -ENOMEM. How many may wait is the
+ * caller's to bound. */
 int driver_submit(struct driver *driver, uint32_t msgid, const char *method, size_t method_length,
-                  const msgpack_object *params);
+                  const msgpack_object *params, const char **ret_parameter);

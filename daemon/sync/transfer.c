@@ -61,6 +61,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *data)
     size_t length = size * count;
 
     head_line(&transfer->head, line, length);
+    if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        transfer->is_head_whole = false;
+    else if (line[0] == '\r' || line[0] == '\n')
+        transfer->is_head_whole = true;
     /* "HTTP/1.1 200 OK"; a status of 1xx is not the answer yet. */
     if (transfer->carrier && length > 9 && memcmp(line, "HTTP/", 5) == 0 && line[9] != '1')
         transfer->carrier->is_answered = true;
@@ -258,7 +262,7 @@ void transfer_end(const struct transfer *transfer, struct http_end *ret_end)
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     end.status = (int)status;
-    if (transfer->result == CURLE_OK) {
+    if (transfer->result == CURLE_OK && transfer->is_head_whole) {
         end.kind = HTTP_ANSWERED;
         end.body = transfer->received;
         end.body_length = transfer->received_length;
@@ -266,7 +270,8 @@ void transfer_end(const struct transfer *transfer, struct http_end *ret_end)
         end.kind = !transfer->is_begun    ? HTTP_NOT_SENT
                    : is_garbled(transfer) ? HTTP_GARBLED
                                           : HTTP_UNANSWERED;
-        end.error = transfer->is_too_large       ? "the answer is over 4 MiB"
+        end.error = transfer->result == CURLE_OK ? "the answer's head breaks off"
+                    : transfer->is_too_large     ? "the answer is over 4 MiB"
                     : transfer->error[0] != '\0' ? transfer->error
                                                  : curl_easy_strerror(transfer->result);
     }

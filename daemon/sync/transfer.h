@@ -26,6 +26,7 @@ struct transfer {
     void *data;
     /* libcurl had a connection and was about to send: what ends later may have been executed. */
     bool is_begun;
+    bool is_head_whole; /* libcurl takes a head that breaks off for a whole one */
     bool is_too_large;
     CURLcode result;
     struct head head;

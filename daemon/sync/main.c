@@ -1,0 +1,97 @@
+/*
+ * creditd-sync: the only holder of the API key, and of HTTPS.
+ *
+ * Secrets come first: the key is taken out of the environment, and the memory closed to others,
+ * before anything else is read.
+ */
+#include "key.h"
+#include "options.h"
+#include "process.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/config.h>
+#include <util/fd.h>
+#include <util/log.h>
+#include <util/macros.h>
+#include <util/service.h>
+
+enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
+
+static void settings_cleanup(struct settings **settings)
+{
+    settings_unref(*settings);
+}
+
+/* The end of the connection whose other end serve has: passed to us, or made here. */
+static int connect_serve(const struct settings *settings, int *ret_fd)
+{
+    int fd = service_take_fd(SERVICE_FD_SERVE);
+    int r;
+
+    if (fd >= 0) {
+        *ret_fd = fd;
+        return 0;
+    }
+    if (fd != -ENOENT) {
+        log_error("the descriptor \"%s\" cannot be taken: %s", SERVICE_FD_SERVE, strerror(-fd));
+        return fd;
+    }
+    r = fd_connect_unix(settings->sync_socket, ret_fd);
+    if (r < 0)
+        log_error("cannot connect to %s: %s; is creditd-serve running?", settings->sync_socket,
+                  strerror(-r));
+    return r;
+}
+
+static int run(const struct settings_source *source)
+{
+    CLEANUP(settings_cleanup) struct settings *settings = NULL;
+    CLEANUP(cleanup_free) char *error = NULL;
+    int fd;
+
+    if (settings_load(source, &settings, &error) < 0) {
+        fprintf(stderr, "%s\n", error ? error : "creditd-sync: out of memory");
+        return EXIT_USAGE;
+    }
+    if (connect_serve(settings, &fd) < 0)
+        return EXIT_NO_SERVE;
+    return process_run(fd, TAKE_PTR(settings), source);
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(secret_cleanup) char *environment_key = key_take_from_environment(KEY_VARIABLE);
+    CLEANUP(cleanup_free) char *default_path = NULL;
+    struct options options;
+    struct settings_source source;
+    int r;
+
+    log_init("creditd-sync", LOG_LEVEL_INFO);
+    r = options_parse(argc, argv, &options);
+    if (r != OPTIONS_RUN)
+        return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+    r = service_protect_memory();
+    if (r < 0)
+        log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
+    /* libcurl would write the secrets of TLS connections to the file that this names. */
+    unsetenv("SSLKEYLOGFILE");
+    signal(SIGPIPE, SIG_IGN);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        log_error("libcurl cannot be initialised");
+        return EXIT_FAILURE;
+    }
+    default_path = options.config_path ? NULL : config_default_path();
+    source = (struct settings_source){
+        .config_path = options.config_path ? options.config_path : default_path,
+        .base_url = getenv("CREDITD_BASE_URL"),
+        .environment_key = environment_key,
+    };
+    r = run(&source);
+    curl_global_cleanup();
+    return r;
+}
