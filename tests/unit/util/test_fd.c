@@ -70,6 +70,9 @@ Test(fd, listen_sees_a_live_socket_whose_backlog_is_full)
     cr_assert_eq(fd_listen_unix(path, 0600, 0, &listener), 0);
     cr_assert_eq(fd_connect_unix(path, &waiting), 0);
     cr_assert_eq(fd_listen_unix(path, 0600, 0, &other), -EADDRINUSE);
+    cr_assert_eq(fd_try_connect_unix(path, &other), -EAGAIN);
+    close(accept(listener, NULL, NULL));
+    cr_assert_eq(fd_try_connect_unix(path, &other), 0);
 }
 
 Test(fd, listen_removes_nothing_but_sockets)

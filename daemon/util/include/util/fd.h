@@ -12,6 +12,9 @@
  */
 int fd_listen_unix(const char *path, mode_t mode, int backlog, int *ret_fd);
 int fd_connect_unix(const char *path, int *ret_fd);
+/* The same without waiting: -EAGAIN where the listener's queue is full. The descriptor is
+ * non-blocking. */
+int fd_try_connect_unix(const char *path, int *ret_fd);
 /* The credentials of the process at the other end, as of its connect() (SO_PEERCRED). */
 int fd_peer_credentials(int fd, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
 /* Whether the descriptor is a listening socket. */

@@ -1,0 +1,18 @@
+/*
+ * The roles that the supervisor starts, and the channels between them.
+ */
+#include "roles.h"
+#include <util/macros.h>
+#include <util/service.h>
+
+const struct role_spec role_specs[] = {
+    {"creditd-sandbox", "sandbox", ROLE_SANDBOX, NULL, false},
+    {"creditd-serve", "serve", ROLE_OWNER, NULL, false},
+    {"creditd-sync", "sync", ROLE_HELPER, SERVICE_FD_SYNC, true},
+};
+const size_t role_spec_count = ARRAY_SIZE(role_specs);
+
+const struct channel_spec channel_specs[CHANNEL_COUNT] = {
+    {SERVICE_FD_SYNC, ".sync", offsetof(struct config, paths.sync_socket)},
+    {SERVICE_FD_HOOK, ".hook", offsetof(struct config, paths.hook_socket)},
+};
