@@ -21,31 +21,38 @@
  *
  * Mechanism
  * ---------
- * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread
- * and no event loop. Calls are queued and carry a deadline; many may be under way at once; they are
- * sent in the order in which they were made and may be answered in any order. A lost connection is
- * opened again, after delays that grow, and what had not been answered is sent again until it is
- * answered or its deadline has passed.
+ * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread and
+ * no event loop. Calls are queued and carry a deadline; many may be under way at once; they are sent
+ * in the order in which they were made and may be answered in any order. A lost connection is opened
+ * again, after delays that grow, and what had not been answered is sent again until it is answered or
+ * its deadline has passed. So is what a stopping daemon refuses with "shutting_down".
  *
  * There are two ways to use it, and both may be mixed on one connection:
- *   blocking      creditd_consume(), creditd_balance(), …: returns with the result.
- *   asynchronous  creditd_consume_async(), …: returns at once, and the callback gets the reply,
- * from within creditd_dispatch(). The application waits with its own loop: see creditd_fd().
- * creditd_uv.h does it for libuv.
+ *   blocking      creditd_consume(), creditd_balance(), ...: returns with the result. While it waits,
+ *                 callbacks of asynchronous calls on the same connection are run.
+ *   asynchronous  creditd_consume_async(), ...: returns at once, and the callback gets the reply, from
+ *                 within creditd_dispatch(). The application waits with its own loop: see
+ *                 creditd_fd(). creditd_uv.h does it for libuv.
  *
  * Spending exactly once
  * ---------------------
  * Sending a consume twice would spend twice, so each carries a stamp that the daemon remembers: the
- * second copy is answered with the first one's result, and `replayed` says so. The library draws
- * the stamps; a lost connection or a restart of the daemon needs nothing from you. What is left is
- * a call that ends without an answer: its deadline passed, or you closed the connection.
- * creditd_reply_in_doubt() then says whether it may have been executed, and creditd_reply_stamp()
- * gives its stamp. Ask again with that stamp in the request, the same arguments, from this process
- * or another one (creditd_stamp_to_text() for keeping it): you get the answer of the first, or it
- * is done now. Never ask again without the stamp: that is a new purchase. An application that has a
- * name of its own for the purchase (an order number) may put it into `idempotency_key` instead; it
- * then takes the stamp's place, and no stamp is drawn. The daemon remembers for 24 hours at least.
- * After that it answers CREDITD_OUTCOME_UNKNOWN: it does not know and has done nothing now.
+ * second copy is answered with the first one's result, and `replayed` says so. The library draws the
+ * stamps; a lost connection or a restart of the daemon needs nothing from you.
+ *
+ * What is left is a call that ends without an answer: its deadline passed, or you closed the
+ * connection. creditd_reply_in_doubt() then says whether it may have been executed, and
+ * creditd_reply_stamp() gives its stamp. Ask again with that stamp in the request and the same
+ * arguments, from this process or another one of the same user (creditd_stamp_to_text() for keeping
+ * it): you get the answer of the first, or it is done now. Never ask again without the stamp: that is
+ * a new purchase.
+ *
+ * An application that has a name of its own for the purchase (an order number) may put it into
+ * `idempotency_key` instead; it then takes the stamp's place, and no stamp is drawn.
+ *
+ * The daemon remembers for 24 hours at least, and of each connection's stamps those of the last 1024
+ * changes at least; the library sees to it that a stamp in doubt stays among them. What it cannot
+ * remember it answers with CREDITD_OUTCOME_UNKNOWN: it does not know, and has done nothing now.
  *
  * Threads and processes
  * ---------------------
@@ -224,8 +231,9 @@ int creditd_dispatch(struct creditd *connection, short events);
 /* One round of the loop above, for programs without one: waits at most `timeout` ms (-1: until
  * something happens), and dispatches. 0, -EDEADLK, -EINTR after a signal. */
 int creditd_wait(struct creditd *connection, int timeout);
-/* For adapters: `changed` is run when a call was queued, or another change asks for the three to be
- * looked at again. It must make no call on the connection. One for each connection. */
+/* For adapters: `changed` is run when a call was queued outside creditd_dispatch(), and just before
+ * a descriptor is closed (creditd_fd() is -1 then), so that no loop watches one that is not there.
+ * It must make no call on the connection but the three above. One for each connection. */
 void creditd_on_change(struct creditd *connection,
                        void (*changed)(struct creditd *connection, void *data), void *data);
 

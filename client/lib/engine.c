@@ -78,9 +78,7 @@ void engine_check_process(struct creditd *c)
     if (process == c->process)
         return;
     c->process = process;
-    if (c->fd >= 0)
-        c->io->close(c->context, c->fd); /* our copy: the parent's stays open */
-    c->fd = -1;
+    link_close(c); /* our copy: the parent's stays open */
     forget_calls(&c->calls);
     forget_calls(&c->ended);
     TAILQ_INIT(&c->stamped);
@@ -177,11 +175,9 @@ struct creditd *creditd_close(struct creditd *c)
         return NULL;
     engine_check_process(c);
     c->is_closed = true;
-    c->changed = NULL;
     end_all(c);
-    if (c->fd >= 0)
-        c->io->close(c->context, c->fd);
-    c->fd = -1;
+    link_close(c);
+    c->changed = NULL;
     if (!c->is_dispatching) {
         c->is_dispatching = true;
         engine_run_ended(c);

@@ -137,6 +137,8 @@ void receive_reset(struct creditd *c);
 /* link.c */
 /* Connects if it is time to. */
 void link_connect(struct creditd *c);
+/* Closes the descriptor, if there is one, after the adapter has been told that it goes. */
+void link_close(struct creditd *c);
 /* The connection is over; what may be repeated will be sent on the next one. */
 void link_lose(struct creditd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

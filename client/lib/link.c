@@ -78,6 +78,18 @@ static void take_back(struct creditd *c, struct call *call)
         engine_end(c, call, -ECONNRESET);
 }
 
+void link_close(struct creditd *c)
+{
+    int fd = c->fd;
+
+    if (fd < 0)
+        return;
+    c->fd = -1;
+    if (c->changed)
+        c->changed(c, c->changed_data);
+    c->io->close(c->context, fd);
+}
+
 void link_lose(struct creditd *c, const char *format, ...)
 {
     struct call *call = TAILQ_FIRST(&c->calls), *following;
@@ -86,8 +98,7 @@ void link_lose(struct creditd *c, const char *format, ...)
     va_start(arguments, format);
     set_trouble(c, format, arguments);
     va_end(arguments);
-    c->io->close(c->context, c->fd);
-    c->fd = -1;
+    link_close(c);
     for (; call && call != c->unsent; call = following) {
         following = TAILQ_NEXT(call, all);
         take_back(c, call);

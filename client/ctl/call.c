@@ -1,0 +1,66 @@
+/*
+ * Any method. How it may be repeated follows from the table of methods; one that is not in the
+ * table of this version is never sent twice.
+ */
+#include "ctl.h"
+#include <errno.h>
+#include <proto/methods.h>
+#include <string.h>
+
+static enum creditd_repeat repeat_of(const char *name, const json_t *params)
+{
+    const struct proto_method_spec *spec;
+    enum proto_method method;
+
+    if (proto_method_find(name, strlen(name), &method) < 0)
+        return CREDITD_REPEAT_NEVER;
+    spec = proto_method_spec(method);
+    if (json_object_get(params, "idempotency_key"))
+        return CREDITD_REPEAT_SAFE;
+    if (spec->known & PROTO_BIT(STAMP))
+        return CREDITD_REPEAT_STAMPED;
+    return spec->role <= PROTO_ROLE_READ ? CREDITD_REPEAT_SAFE : CREDITD_REPEAT_NEVER;
+}
+
+static int call(struct ctl *ctl, const json_t *params, const struct creditd_stamp *stamp)
+{
+    const char *method = ctl->arguments[0];
+    struct creditd_call_options options = {.repeat = repeat_of(method, params), .stamp = stamp};
+    struct creditd_map *map = creditd_map_new();
+    json_t *result;
+    int r;
+
+    if (!map)
+        return ctl_usage(ctl, "no memory");
+    json_into_map(map, params);
+    r = creditd_call(ctl->connection, method, map, &options);
+    creditd_map_free(map);
+    if (r != 0)
+        return ctl_fail(ctl);
+    result = json_from_value(creditd_reply_result(creditd_last(ctl->connection)));
+    r = ctl_print_document(result, ctl->options[OPTION_JSON] != NULL);
+    json_decref(result);
+    return r;
+}
+
+int run_call(struct ctl *ctl)
+{
+    const char *text = ctl->options[OPTION_STAMP];
+    struct creditd_stamp stamp;
+    json_t *params;
+    int r;
+
+    if (text && creditd_stamp_from_text(text, &stamp) < 0)
+        return ctl_usage(ctl, "--stamp takes the 48 digits that creditctl printed");
+    params = ctl_object(ctl, "the parameters", ctl->argument_count > 1 ? ctl->arguments[1] : "{}");
+    if (!params)
+        return EXIT_USAGE;
+    if (text && repeat_of(ctl->arguments[0], params) != CREDITD_REPEAT_STAMPED)
+        r = ctl_usage(ctl, "%s takes no stamp", ctl->arguments[0]);
+    else
+        r = ctl_open(ctl);
+    if (r == 0)
+        r = call(ctl, params, text ? &stamp : NULL);
+    json_decref(params);
+    return r;
+}

@@ -1,0 +1,132 @@
+/*
+ * creditctl: one table of commands, one of options. A command is a row that says which options it
+ * takes; parsing, --help and the usage line follow from that.
+ */
+#pragma once
+
+#include <creditd.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_REFUSED = 1,   /* the daemon said no */
+    EXIT_USAGE = 2,     /* the command line is wrong */
+    EXIT_NO_DAEMON = 3, /* nobody answers */
+};
+
+/* enumerator, name, what it takes (NULL: nothing), help */
+#define CTL_OPTIONS(X)                                                                             \
+    X(SOCKET, "socket", "PATH", "the daemon's socket")                                             \
+    X(JSON, "json", NULL, "one JSON document, for programs")                                       \
+    X(TIMEOUT, "timeout", "SECONDS", "how long to wait for an answer (10)")                        \
+    X(WAIT, "wait", NULL, "wait for the daemon if it is not there")                                \
+    X(HELP, "help", NULL, "this text")                                                             \
+    X(CUSTOMER, "customer", "ID", "whose credits: a StellarTools customer")                        \
+    X(USER, "user", "ID", "whose credits: a user of the app")                                      \
+    X(SESSION_FILE, "session-file", "FILE", "whose credits: a Better Auth session (- for input)")  \
+    X(PRODUCT, "product", "ID", "the product, in place of the argument")                           \
+    X(AMOUNT, "amount", "N", "the raw amount, in place of the argument")                           \
+    X(FRESH, "fresh", NULL, "ask StellarTools first")                                              \
+    X(KEY, "key", "KEY", "an idempotency key: the same key spends once")                           \
+    X(STAMP, "stamp", "STAMP", "ask again with the stamp of a call without an answer")             \
+    X(METADATA, "metadata", "JSON", "an object kept with the transaction")                         \
+    X(LIMIT, "limit", "N", "at most so many")                                                      \
+    X(OFFSET, "offset", "N", "without so many of the newest")                                      \
+    X(SOURCE, "source", "WORD", "where to look")                                                   \
+    X(STATE, "state", "WORD", "only those: sending, doubt, parked, watched")                       \
+    X(REASON, "reason", "TEXT", "why, for the record")                                             \
+    X(SECRETS, "secrets", NULL, "show sessions, which are hidden otherwise")
+
+enum ctl_option {
+#define X(name, word, takes, help) OPTION_##name,
+    CTL_OPTIONS(X)
+#undef X
+        OPTION_COUNT_
+};
+
+#define BIT(name) (1u << OPTION_##name)
+#define COMMON_OPTIONS (BIT(SOCKET) | BIT(JSON) | BIT(TIMEOUT) | BIT(WAIT) | BIT(HELP))
+#define WHO_OPTIONS (BIT(CUSTOMER) | BIT(USER) | BIT(SESSION_FILE))
+#define ARGUMENTS_MAX 2
+
+struct ctl {
+    const struct command *command;
+    const char *options[OPTION_COUNT_]; /* NULL: not given; "" for those that take nothing */
+    const char *arguments[ARGUMENTS_MAX];
+    int argument_count, used_arguments;
+    struct creditd *connection;
+    char session[16 * 1024 + 1];
+};
+
+struct command {
+    const char *name; /* of one word or two */
+    const char *arguments;
+    int least, most; /* arguments */
+    unsigned options;
+    const char *help;
+    int (*run)(struct ctl *ctl);
+};
+
+/* options.c */
+void ctl_help(const struct command *command, FILE *file);
+/* 0, or an exit code + 1 (help: done). */
+int ctl_parse(struct ctl *ctl, int argc, char **argv);
+/* Says what is wrong, and how to get help; EXIT_USAGE. */
+int ctl_usage(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An integer from 0 (1: `least`) on; 0 where the option is not given. EXIT_USAGE on failure. */
+int ctl_number(const struct ctl *ctl, const char *name, const char *text, int64_t least,
+               int64_t *ret_number);
+int ctl_who(struct ctl *ctl, struct creditd_who *ret_who);
+/* The option where it is given, else the next argument; NULL and a message if there is neither. */
+const char *ctl_argument(struct ctl *ctl, enum ctl_option option, const char *name);
+/* EXIT_USAGE where an argument is left. */
+int ctl_no_more(const struct ctl *ctl);
+/* An object from an argument; "-" is standard input. NULL after a message. */
+json_t *ctl_object(const struct ctl *ctl, const char *name, const char *text);
+
+/* output.c */
+int ctl_open(struct ctl *ctl);
+/* Prints the result of the last call as JSON, if that is wanted; else false. */
+bool ctl_print_json(const struct ctl *ctl);
+/* Prints why the last call failed, and says what to do; the exit code. */
+int ctl_fail(const struct ctl *ctl);
+int ctl_print_document(const json_t *document, bool is_compact);
+/* For people. */
+struct text {
+    char bytes[64];
+};
+struct text human_count(int64_t number); /* 1,234,567 */
+struct text human_duration(int64_t ms);  /* 4.2 s, 3 h 12 min */
+struct text human_time(int64_t ms);      /* 2025-06-01 12:30:00 */
+struct text human_age(int64_t ms);       /* 3.1 s ago */
+
+/* table.c: aligned columns; '>' in `align` for numbers. Rows are `columns` texts each. */
+struct table {
+    size_t columns, rows, size;
+    const char *align;
+    char **cells;
+    bool is_broken; /* no memory */
+};
+void table_init(struct table *table, const char *align);
+void table_deinit(struct table *table);
+void table_add(struct table *table, const char *text);
+void table_print(const struct table *table, FILE *file);
+
+/* json.c */
+json_t *json_from_value(const struct creditd_value *value);
+/* The members of an object into a map. */
+void json_into_map(struct creditd_map *map, const json_t *object);
+
+int run_ping(struct ctl *ctl);
+int run_status(struct ctl *ctl);
+int run_balance(struct ctl *ctl);
+int run_check(struct ctl *ctl);
+int run_consume(struct ctl *ctl);
+int run_transactions(struct ctl *ctl);
+int run_push_list(struct ctl *ctl);
+int run_push_retry(struct ctl *ctl);
+int run_push_drop(struct ctl *ctl);
+int run_call(struct ctl *ctl);
+int run_decode(struct ctl *ctl);

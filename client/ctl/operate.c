@@ -1,0 +1,153 @@
+/* The commands for operators: ping, status, push. */
+#include "ctl.h"
+#include <inttypes.h>
+#include <string.h>
+
+int run_ping(struct ctl *ctl)
+{
+    struct creditd_ping_result result;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    if (creditd_ping(ctl->connection, &result) != 0)
+        return ctl_fail(ctl);
+    if (!ctl_print_json(ctl))
+        printf("creditd %s answers at %s\n", result.version, creditd_path(ctl->connection));
+    return EXIT_DONE;
+}
+
+static void print_upstream(const struct creditd_status_result *status)
+{
+    printf("upstream     %s, last heard %s",
+           status->upstream.reachable ? "reachable" : "NOT reachable",
+           human_age(status->upstream.last_success).bytes);
+    if (status->upstream.requests_remaining >= 0)
+        printf(", %s", human_count(status->upstream.requests_remaining).bytes);
+    if (status->upstream.requests_remaining >= 0 && status->upstream.requests_limit >= 0)
+        printf(" of %s", human_count(status->upstream.requests_limit).bytes);
+    puts(status->upstream.requests_remaining >= 0 ? " requests left" : "");
+    if (!status->upstream.helper)
+        puts("             creditd-sync is NOT connected");
+    if (status->upstream.paused[0])
+        printf("             nothing is pushed: %s\n", status->upstream.paused);
+}
+
+static void print_ledger(const struct creditd_status_result *status)
+{
+    printf("pending      %s credits in %s balances", human_count(status->pending.credits).bytes,
+           human_count(status->pending.balances).bytes);
+    if (status->pending.oldest_age > 0)
+        printf(", the oldest for %s", human_duration(status->pending.oldest_age).bytes);
+    printf("\npushes       %s open, %s in doubt, %s parked\n",
+           human_count(status->pushes.open).bytes, human_count(status->pushes.doubt).bytes,
+           human_count(status->pushes.parked).bytes);
+    if (status->pushes.parked > 0)
+        puts("             creditctl push list shows why");
+    printf("ledger       sequence %" PRId64 ", durable to %" PRId64 ", stored to %" PRId64 "\n",
+           status->ledger.sequence, status->ledger.durable_sequence,
+           status->ledger.stored_sequence);
+    printf("             durability %s\n", status->ledger.durability);
+    if (strcmp(status->ledger.space, "reserve") == 0)
+        puts("             THE DISK IS FULL: nothing more is deducted until there is room");
+}
+
+int run_status(struct ctl *ctl)
+{
+    struct creditd_status_result status;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    if (creditd_status(ctl->connection, &status) != 0)
+        return ctl_fail(ctl);
+    if (ctl_print_json(ctl))
+        return EXIT_DONE;
+    printf("creditd      %s, %s, up for %s\n", status.version, status.health,
+           human_duration(status.uptime).bytes);
+    print_upstream(&status);
+    print_ledger(&status);
+    printf("balances     %s in memory\n", human_count(status.resident).bytes);
+    printf("connections  %s; %s requests, %s refused\n", human_count(status.connections).bytes,
+           human_count(status.requests.total).bytes, human_count(status.requests.refused).bytes);
+    return EXIT_DONE;
+}
+
+static void print_pushes(const struct creditd_push_list_result *result)
+{
+    struct table table;
+
+    if (result->count == 0) {
+        puts("none");
+        return;
+    }
+    table_init(&table, "<<<<>><<");
+    for (const char *const *name =
+             (const char *const[]){"push", "state", "customer", "product", "credits", "attempt",
+                                   "begun", "reason", NULL};
+         *name; name++)
+        table_add(&table, *name);
+    for (size_t i = 0; i < result->count; i++) {
+        const struct creditd_push *push = &result->data[i];
+
+        table_add(&table, push->push_id);
+        table_add(&table, push->state);
+        table_add(&table, push->customer_id);
+        table_add(&table, push->product_id);
+        table_add(&table, human_count(push->credits).bytes);
+        table_add(&table, human_count(push->attempt).bytes);
+        table_add(&table, human_age(push->begun_at).bytes);
+        table_add(&table, push->reason);
+    }
+    table_print(&table, stdout);
+    table_deinit(&table);
+    if (result->has_more)
+        puts("There are more: --limit shows them");
+}
+
+int run_push_list(struct ctl *ctl)
+{
+    struct creditd_push_list_request request = {.state = ctl->options[OPTION_STATE]};
+    struct creditd_push_list_result result;
+    int r = ctl_number(ctl, "--limit", ctl->options[OPTION_LIMIT], 1, &request.limit);
+
+    if (r == 0)
+        r = ctl_open(ctl);
+    if (r != 0)
+        return r;
+    if (creditd_push_list(ctl->connection, &request, &result) != 0)
+        return ctl_fail(ctl);
+    if (!ctl_print_json(ctl))
+        print_pushes(&result);
+    creditd_push_list_clear(&result);
+    return EXIT_DONE;
+}
+
+typedef int (*push_function)(struct creditd *connection, const struct creditd_push_request *request,
+                             struct creditd_push_result *ret_result);
+
+static int change_push(struct ctl *ctl, push_function change)
+{
+    struct creditd_push_request request = {.push_id = ctl->arguments[0],
+                                           .reason = ctl->options[OPTION_REASON]};
+    struct creditd_push_result result;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    if (change(ctl->connection, &request, &result) != 0)
+        return ctl_fail(ctl);
+    if (!ctl_print_json(ctl))
+        printf("%s: %s\n", result.push_id, result.state);
+    return EXIT_DONE;
+}
+
+int run_push_retry(struct ctl *ctl)
+{
+    return change_push(ctl, creditd_push_retry);
+}
+
+int run_push_drop(struct ctl *ctl)
+{
+    return change_push(ctl, creditd_push_drop);
+}

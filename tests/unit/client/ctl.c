@@ -1,0 +1,222 @@
+/* creditctl and the examples, run as programs against a small daemon: output and exit codes. */
+#include "server.h"
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct server server;
+static char out[16384], err[4096];
+
+static void setup(void)
+{
+    server_start(&server, 100000);
+    setenv("CREDITD_SOCKET", server.path, 1);
+    setenv("TZ", "UTC", 1);
+}
+
+static void teardown(void)
+{
+    server_stop(&server);
+}
+
+TestSuite(ctl, .init = setup, .fini = teardown);
+
+static void slurp(const char *path, char *buffer, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    size_t n = fread(buffer, 1, size - 1, file);
+
+    buffer[n] = '\0';
+    fclose(file);
+    unlink(path);
+}
+
+/* Runs a shell line with the program in $P; its exit code. */
+static int run(const char *program, const char *arguments)
+{
+    char line[2048], out_path[128], err_path[128];
+    int status;
+
+    snprintf(out_path, sizeof out_path, "%s/out", server.directory);
+    snprintf(err_path, sizeof err_path, "%s/err", server.directory);
+    snprintf(line, sizeof line, "{ P='%s'; %s; } >'%s' 2>'%s'", program, arguments, out_path,
+             err_path);
+    status = system(line);
+    slurp(out_path, out, sizeof out);
+    slurp(err_path, err, sizeof err);
+    cr_assert(WIFEXITED(status), "%s: %s", arguments, err);
+    return WEXITSTATUS(status);
+}
+
+static int ctl(const char *arguments)
+{
+    return run(CREDITCTL, arguments);
+}
+
+static void has(const char *text, const char *part)
+{
+    cr_assert_not_null(strstr(text, part), "\"%s\" is not in:\n%s", part, text);
+}
+
+static json_t *parse(const char *text)
+{
+    json_error_t error;
+    json_t *document = json_loads(text, 0, &error);
+
+    cr_assert_not_null(document, "%s: %s", error.text, text);
+    return document;
+}
+
+Test(ctl, tables_for_people)
+{
+    cr_assert_eq(ctl("$P balance --customer cus_1 prod_1"), 0, "%s", err);
+    has(out, "available                 100,000\n");
+    cr_assert_eq(ctl("$P status"), 0);
+    has(out, "9.9, degraded, up for 3 h 12 min");
+    has(out, "1,234,567 credits in 12 balances");
+    has(out, "nothing is pushed: unauthorized");
+    cr_assert_eq(ctl("$P transactions --user u prod_1"), 0);
+    has(out, "time                 transaction  credits        raw");
+    has(out, "2023-11-14 22:13:20  tx_1_1         1,234  1,233,567");
+    cr_assert_eq(ctl("$P push list"), 0);
+    has(out, "psh_1_1_1  parked  cus_1");
+    cr_assert_eq(ctl("$P push drop psh_1_1_1 --reason because"), 0);
+    has(out, "psh_1_1_1: dropped");
+    cr_assert_eq(ctl("$P ping"), 0);
+    cr_assert_eq(ctl("$P check --customer c --product p --amount 5"), 0);
+    has(out, "sufficient: it takes 5 credits");
+}
+
+Test(ctl, one_json_document_for_programs)
+{
+    static const char *const lines[] = {
+        "$P --json status",
+        "$P status --json",
+        "$P --json ping",
+        "$P balance --json --customer c p",
+        "$P transactions --json --customer c p",
+        "$P push list --json",
+        "$P check --json --customer c p 5",
+        "$P consume --json --customer c p 5 --metadata '{\"a\": [1, null, {\"b\": 1.5}]}'",
+        "$P call ping",
+        "$P call --json credits.balance '{\"user_id\": \"u\", \"product_id\": \"p\"}'",
+        "echo '{\"user_id\": \"u\", \"product_id\": \"p\"}' | $P call credits.balance -",
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        cr_assert_eq(ctl(lines[i]), 0, "%s: %s", lines[i], err);
+        json_decref(parse(out));
+    }
+}
+
+Test(ctl, exit_codes)
+{
+    json_t *error;
+
+    cr_assert_eq(ctl("$P consume --customer c p 5"), 0);
+    has(out, "spent 5 credits, 99,995 left (tx_1_1)");
+    cr_assert_eq(ctl("$P consume --customer c p 500000"), 1);
+    has(err, "12 credits are needed (insufficient_credits)");
+    cr_assert_eq(ctl("$P consume --json --customer c p 500000"), 1);
+    error = parse(err);
+    cr_assert_str_eq(json_string_value(json_object_get(error, "code")), "insufficient_credits");
+    json_decref(error);
+    cr_assert_eq(ctl("$P --socket /nowhere/s status"), 3);
+    has(err, "no daemon listens at /nowhere/s");
+    has(err, "is it running?");
+    cr_assert_eq(ctl("$P --json --socket /nowhere/s status"), 3);
+    json_decref(parse(err));
+    cr_assert_eq(ctl("$P call no.such"), 1);
+}
+
+Test(ctl, usage_says_what_is_wrong)
+{
+    static const struct {
+        const char *line, *message;
+    } wrong[] = {
+        {"$P", "usage: creditctl"},
+        {"$P nonsense", "there is no command nonsense"},
+        {"$P push nonsense", "there is no command push nonsense"},
+        {"$P balance prod", "exactly one of --customer"},
+        {"$P balance --customer c", "the product is missing"},
+        {"$P balance --customer c --product p q", "q is one argument too many"},
+        {"$P balance --customer c p q", "balance takes PRODUCT"},
+        {"$P consume --customer c p 0", "must be an integer from 1"},
+        {"$P consume --customer c p 5x", "must be an integer from 1"},
+        {"$P consume --customer c/d p 5", "customer_id must be"},
+        {"$P consume --customer c p 5 --metadata '[1]'", "must be a JSON object"},
+        {"$P consume --customer c p 5 --metadata '{'", "no JSON"},
+        {"$P consume --customer c p 5 --stamp 12", "48 digits"},
+        {"$P status --fresh", "--fresh is not an option here"},
+        {"$P --socket", "--socket needs a value"},
+        {"$P call ping '{\"a\":1,\"a\":2}'", "no JSON"},
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        cr_assert_eq(ctl(wrong[i].line), 2, "%s", wrong[i].line);
+        has(err, wrong[i].message);
+    }
+    cr_assert_eq(ctl("$P --help"), 0);
+    has(out, "push retry");
+    cr_assert_eq(ctl("$P consume --help"), 0);
+    has(out, "--metadata JSON");
+}
+
+Test(ctl, K1_the_same_key_spends_once)
+{
+    cr_assert_eq(ctl("$P consume --customer c p 5 --key order-1"), 0);
+    cr_assert_eq(ctl("$P consume --customer c p 5 --key order-1"), 0);
+    has(out, "had already spent 5 credits");
+    cr_assert_eq(server_balance(&server), 99995);
+}
+
+Test(ctl, K3_a_stamp_is_printed_and_taken)
+{
+    char line[256], *stamp;
+
+    server.mute = 1;
+    cr_assert_eq(ctl("$P consume --timeout 1 --customer c p 5"), 3);
+    stamp = strstr(err, "--stamp ");
+    cr_assert_not_null(stamp, "%s", err);
+    snprintf(line, sizeof line, "$P consume --customer c p 5 %.56s", stamp);
+    cr_assert_eq(ctl(line), 0, "%s", err);
+    has(out, "had already spent");
+    cr_assert_eq(server_balance(&server), 99995);
+}
+
+Test(ctl, a_session_comes_from_a_file_and_is_hidden_when_decoded)
+{
+    cr_assert_eq(ctl("echo token | $P balance --session-file - p"), 0, "%s", err);
+    cr_assert_eq(ctl("printf '\\224\\0\\1\\241m\\221\\201\\247session\\243abc\\223\\2\\241n\\220' |"
+                     "$P decode"),
+                 0, "%s", err);
+    cr_assert_str_eq(out, "[0,1,\"m\",[{\"session\":\"(hidden)\"}]]\n[2,\"n\",[]]\n");
+    cr_assert_eq(ctl("printf '\\300\\224\\0' | $P decode"), 1);
+    cr_assert_str_eq(out, "null\n");
+    has(err, "the message at byte 1: cut off");
+    cr_assert_eq(ctl("printf '\\301' | $P decode -"), 1);
+}
+
+Test(ctl, the_examples_run)
+{
+    char line[256];
+
+    cr_assert_eq(run(EXAMPLE_SPEND, "$P cus_1 prod_1 10"), 0, "%s", err);
+    cr_assert_str_eq(out, "spent 10 credits (tx_1_1), 99990 left\n");
+    cr_assert_eq(run(EXAMPLE_SPEND, "$P cus_1 prod_1 1000000"), 1);
+    server.hang_ups = 2;
+    cr_assert_eq(run(EXAMPLE_ASYNC_UV, "$P cus_1 prod_1 500"), 0, "%s", err);
+    cr_assert_str_eq(out, "500 sold for 500 credits, 0 refused\n");
+    server.mute = 1;
+    cr_assert_eq(run(EXAMPLE_IDEMPOTENT, "$P cus_1 prod_1 90"), 4);
+    has(out, "ask again with ");
+    out[strcspn(out, "\n")] = '\0';
+    snprintf(line, sizeof line, "$P cus_1 prod_1 90 %.48s", out + strlen("ask again with "));
+    cr_assert_eq(run(EXAMPLE_IDEMPOTENT, line), 0, "%s", err);
+    cr_assert_str_eq(out, "had already spent 90 credits, 99400 left\n");
+    cr_assert_eq(server_balance(&server), 99400);
+}

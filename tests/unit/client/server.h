@@ -1,0 +1,28 @@
+/*
+ * A small daemon on a real Unix socket, in a thread of the test: one ledger in memory, one balance
+ * for everybody. Enough for the blocking API, the examples and creditctl.
+ */
+#pragma once
+
+#include <creditd.h>
+#include <pthread.h>
+#include <stdint.h>
+
+struct server {
+    char directory[64], path[108];
+    int listener, stop[2];
+    pthread_t thread;
+    pthread_mutex_t lock; /* over what follows */
+    int64_t balance;
+    size_t stamps, connections;
+    struct {
+        char key[80];
+        int64_t amount;
+    } seen[4096];
+    int mute;     /* so many changes are done and not answered */
+    int hang_ups; /* so many changes are done, and the connection is closed before the answer */
+};
+
+void server_start(struct server *server, int64_t balance);
+void server_stop(struct server *server);
+int64_t server_balance(struct server *server);
