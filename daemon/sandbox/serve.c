@@ -8,6 +8,7 @@
 #include "views.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,19 +47,17 @@ static bool version_is_known(const char *version)
 
 static int reply_redirect(struct reply *reply, const struct request *request)
 {
+    const char *query = request->query;
     size_t length = strlen(request->path);
 
     while (length > 1 && request->path[length - 1] == '/')
         length--;
     reply->status = 308;
-    reply->location = malloc(length + (request->query ? strlen(request->query) : 0) + 2);
-    if (!reply->location)
-        return -ENOMEM;
-    memcpy(reply->location, request->path, length);
-    reply->location[length] = '\0';
-    if (request->query)
-        strcat(strcat(reply->location, "?"), request->query);
-    return 0;
+    if (asprintf(&reply->location, "%.*s%s%s", (int)length, request->path, query ? "?" : "",
+                 query ? query : "") >= 0)
+        return 0;
+    reply->location = NULL;
+    return -ENOMEM;
 }
 
 /* 1: go on. Otherwise the reply is made (0), or -ENOMEM. */
