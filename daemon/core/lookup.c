@@ -178,7 +178,7 @@ static int resolve(struct core *core, struct balance *balance, struct push *push
     struct lookup *lookup = balance->lookup;
     int64_t more = lookup->ours - push->row.counted;
     int64_t credits = lookup->ours_rows > 0 ? lookup->ours / lookup->ours_rows : 0;
-    int64_t amount = push->row.credits * core->products[balance->product].row.units_per_credit;
+    struct core_push sent = push->row;
     bool odd = lookup->odd_rows;
 
     lookup_abandon(balance);
@@ -186,8 +186,8 @@ static int resolve(struct core *core, struct balance *balance, struct push *push
         push_resolve(core, balance, push, more > 0 ? more : 0, NULL, keep_watching, answer, now);
     if (r < 0)
         return r;
-    if (odd && !core->products[balance->product].row.parked)
-        r = product_park(core, balance->product, amount, credits, now); /* P4 */
+    if (odd)
+        r = product_park(core, balance->product, &sent, credits, now); /* P4 */
     return r;
 }
 

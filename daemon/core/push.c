@@ -295,7 +295,7 @@ static int confirmed(struct core *core, struct balance *balance,
 {
     struct push *push = balance->push;
     int64_t credits = answer->push.credits_deducted, wanted = push->row.credits;
-    int64_t amount = wanted * core->products[balance->product].row.units_per_credit;
+    struct core_push sent = push->row;
 
     if (credits < 0)
         return doubt(core, balance, answer, now);
@@ -309,7 +309,7 @@ static int confirmed(struct core *core, struct balance *balance,
     balance->push_delay = 0;
     balance->probe_forbidden = false;
     if (credits != wanted)
-        r = product_park(core, balance->product, amount, credits, now); /* P4 */
+        r = product_park(core, balance->product, &sent, credits, now); /* P4 */
     return r;
 }
 

@@ -106,11 +106,16 @@ void reading_product_done(struct core *core, struct balance *balance,
     release_waiters(core, index, true, now);
 }
 
-int product_park(struct core *core, uint32_t index, int64_t amount, int64_t credits, int64_t now)
+int product_park(struct core *core, uint32_t index, const struct core_push *push, int64_t credits,
+                 int64_t now)
 {
     struct product *product = &core->products[index];
     struct core_product row = product->row;
+    int64_t amount = push->credits * row.units_per_credit;
 
+    if (row.parked || row.fetched_at > push->begun_at)
+        return 0; /* it was sent under another unit than today's: nothing is known against this one
+                   */
     row.parked = 1;
     row.suggested = credits > 0 ? core_credits(amount, credits) : 0;
     int r = product_append(core, product, &row, now, CORE_EVENT_PUSH_PARKED);
@@ -182,6 +187,8 @@ static int append_name(struct core *core, struct balance *balance, int64_t now)
     append_image(&append, TABLE_BALANCE, &id, sizeof(id), balance->row, sizeof(*balance->row));
     append_image(&append, TABLE_READING, &id, sizeof(id), &balance->reading,
                  sizeof(balance->reading));
+    append_image(&append, TABLE_META, CORE_META_LAST_ID, strlen(CORE_META_LAST_ID), &id,
+                 sizeof(id));
     r = append_begin(core, &append, 0, true);
     if (r < 0) {
         map_remove(&core->by_id, hash_number(id));

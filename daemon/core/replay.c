@@ -115,6 +115,21 @@ static int load_reading(struct core *core, const void *key, size_t key_length, c
     return 0;
 }
 
+static int load_meta(struct core *core, const void *key, size_t key_length, const void *value,
+                     size_t value_length)
+{
+    uint32_t id;
+
+    if (key_length != strlen(CORE_META_LAST_ID) || memcmp(key, CORE_META_LAST_ID, key_length) != 0)
+        return 0;
+    if (value_length != sizeof(id))
+        return -EBADMSG;
+    memcpy(&id, value, sizeof(id));
+    if (id > core->last_id)
+        core->last_id = id;
+    return 0;
+}
+
 int core_load_row(struct core *core, enum record_table table, const void *key, size_t key_length,
                   const void *value, size_t value_length)
 {
@@ -133,8 +148,9 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
     case TABLE_STAMP:
     case TABLE_KEY:
         return dedupe_load(core, table, key, key_length, value, value_length);
-    case TABLE_INDEX: /* follows from the name */
     case TABLE_META:
+        return load_meta(core, key, key_length, value, value_length);
+    case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;
     }

@@ -342,7 +342,8 @@ void push_free(struct core *core, struct balance *balance, struct push *push);
 int push_resolve(struct core *core, struct balance *balance, struct push *push, int64_t credits,
                  const int64_t *upstream, bool watch, const struct exchange_answer *answer,
                  int64_t now);
-int product_park(struct core *core, uint32_t product, int64_t amount, int64_t credits, int64_t now);
+int product_park(struct core *core, uint32_t product, const struct core_push *push, int64_t credits,
+                 int64_t now);
 /* The push that wants looking up, if it is due; else NULL with *ret_due. */
 struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret_due);
 /* Two readings found no row of its push: it is sent again. */

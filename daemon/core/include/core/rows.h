@@ -100,6 +100,10 @@ struct dedupe_entry {
     uint32_t reserved;
 };
 
+/* A META row: the highest dense id ever given, u32. Balances that rest in the store are not in
+ * memory after a start, and their ids must not be given again. */
+#define CORE_META_LAST_ID "last_id"
+
 struct name_image {
     struct hash128 hash;
     uint16_t customer_length, product_length;
