@@ -1,0 +1,32 @@
+#!/bin/sh
+# systemd-analyze has nothing to say about the units. It wants their executables to be there: the
+# units are looked at in a copy, whose executables are stand-ins.
+set -eu
+units=$1 libexecdir=$2
+command -v systemd-analyze >/dev/null || exit 77
+
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+mkdir "$directory/units"
+for unit in "$units"/creditd*.target "$units"/creditd*.socket "$units"/creditd*.service; do
+    sed "s|$libexecdir/|$directory/|g" "$unit" >"$directory/units/${unit##*/}"
+done
+for role in $(sed -n 's|^ExecStart=.*/||p' "$units"/*.service); do
+    cp /bin/true "$directory/$role"
+done
+output=$(SYSTEMD_UNIT_PATH="$directory/units:" systemd-analyze verify --man=no \
+    "$directory"/units/* 2>&1) && status=0 || status=$?
+if [ "$status" -ne 0 ] || [ -n "$output" ]; then
+    printf 'status %s\n%s\n' "$status" "$output" >&2
+    exit 1
+fi
+
+# What must hold whatever else changes: the key is sync's alone, and serve has no network.
+grep -L LoadCredential "$units"/*.service | grep -q creditd-serve
+grep -q '^LoadCredential=api_key:' "$units/creditd-sync.service"
+grep -q '^PrivateNetwork=yes' "$units/creditd-serve.service"
+grep -q '^RestrictAddressFamilies=AF_UNIX$' "$units/creditd-serve.service"
+grep -q '^SocketMode=0600' "$units/creditd-sync.socket"
+grep -q '^SocketUser=creditd-sync' "$units/creditd-sync.socket"
+users=$(sed -n 's/^User=//p' "$units"/*.service | sort | uniq -d)
+[ -z "$users" ]
