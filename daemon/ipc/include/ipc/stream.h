@@ -13,8 +13,10 @@
  * functions may be called from within the callbacks, and until on_closed returns; on a stream that
  * is closing they do nothing.
  *
+ * A paused stream does not see that its peer has gone, until it writes or resumes.
+ *
  * The hot path allocates nothing: both buffers are reused, and given back when they have become big
- * and are then not needed for a second.
+ * and are then not needed. What has been dispatched is wiped: requests carry credentials.
  *
  * libuv writes with write(2): the program must ignore SIGPIPE.
  */
@@ -106,7 +108,7 @@ void ipc_stream_flush_soon(struct ipc_stream *stream);
 /* Bytes that are packed or queued and not yet written. */
 size_t ipc_stream_queued(const struct ipc_stream *stream);
 
-/* Stops reading and dispatching, and goes on. Messages that have been received are dispatched in
+/* Stop reading and dispatching, and go on. Messages that have been received are dispatched in
  * the next turn of the loop, never from within _resume. They do not nest. */
 void ipc_stream_pause(struct ipc_stream *stream);
 void ipc_stream_resume(struct ipc_stream *stream);
