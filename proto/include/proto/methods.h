@@ -51,7 +51,18 @@ enum proto_type {
     X(SOURCE, "source", TEXT)                                                                      \
     X(PUSH_ID, "push_id", ID)                                                                      \
     X(STATE, "state", TEXT)                                                                        \
-    X(REASON, "reason", TEXT)
+    X(REASON, "reason", TEXT)                                                                      \
+    X(EMAIL, "email", TEXT)                                                                        \
+    X(NAME, "name", TEXT)                                                                          \
+    X(PHONE, "phone", TEXT)                                                                        \
+    X(IMAGE, "image", TEXT)                                                                        \
+    X(SUBSCRIPTION_ID, "subscription_id", ID)                                                      \
+    X(PAYMENT_ID, "payment_id", ID)                                                                \
+    X(TRANSACTION_ID, "transaction_id", ID)                                                        \
+    X(RESERVATION_ID, "reservation_id", ID)                                                        \
+    X(TTL, "ttl", COUNT)                                                                           \
+    X(CANCEL_AT_PERIOD_END, "cancel_at_period_end", BOOL)                                          \
+    X(TRIAL_DAYS, "trial_days", COUNT)
 
 enum proto_parameter {
 #define X(name, text, type) PROTO_PARAMETER_##name,
@@ -78,6 +89,58 @@ enum proto_parameter {
     X(CREDITS_TRANSACTIONS, "credits.transactions", READ, PROTO_BIT(PRODUCT_ID),                   \
       PROTO_IDENTITY | PROTO_BIT(LIMIT) | PROTO_BIT(OFFSET) | PROTO_BIT(SOURCE),                   \
       "what was deducted here, newest first")                                                      \
+    X(CREDITS_RESERVE, "credits.reserve", CONSUME, PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT),  \
+      PROTO_IDENTITY | PROTO_BIT(TTL) | PROTO_BIT(METADATA) | PROTO_ONCE,                          \
+      "holds credits until they are settled or released; ttl in ms, 24 h at most")                 \
+    X(CREDITS_EXTEND, "credits.extend", CONSUME, PROTO_BIT(RESERVATION_ID),                        \
+      PROTO_IDENTITY | PROTO_BIT(TTL), "gives a reservation more time, from now")                  \
+    X(CREDITS_SETTLE, "credits.settle", CONSUME,                                                   \
+      PROTO_BIT(RESERVATION_ID) | PROTO_BIT(RAW_AMOUNT), PROTO_IDENTITY | PROTO_BIT(METADATA),     \
+      "deducts what was really used, and ends the reservation")                                    \
+    X(CREDITS_RELEASE, "credits.release", CONSUME, PROTO_BIT(RESERVATION_ID), PROTO_IDENTITY,      \
+      "ends a reservation; nothing is deducted")                                                   \
+    X(CREDITS_REFUND, "credits.refund", REFUND, PROTO_BIT(PRODUCT_ID) | PROTO_BIT(TRANSACTION_ID), \
+      PROTO_IDENTITY | PROTO_BIT(RAW_AMOUNT) | PROTO_BIT(REASON),                                  \
+      "gives a deduction back, whole or in part, once")                                            \
+    X(CREDITS_GRANT, "credits.grant", ADMIN, PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT),        \
+      PROTO_IDENTITY | PROTO_BIT(REASON) | PROTO_ONCE, "adds credits, once StellarTools has them") \
+    X(CUSTOMER_CREATE, "customer.create", CONSUME, 0,                                              \
+      PROTO_IDENTITY | PROTO_BIT(EMAIL) | PROTO_BIT(NAME) | PROTO_BIT(IMAGE),                      \
+      "creates or links the caller's customer")                                                    \
+    X(CUSTOMER_RETRIEVE, "customer.retrieve", READ, 0, PROTO_IDENTITY | PROTO_BIT(FRESH),          \
+      "the customer, as StellarTools has it")                                                      \
+    X(CUSTOMER_UPDATE, "customer.update", CONSUME, 0,                                              \
+      PROTO_IDENTITY | PROTO_BIT(EMAIL) | PROTO_BIT(NAME) | PROTO_BIT(PHONE) | PROTO_BIT(IMAGE) |  \
+          PROTO_BIT(METADATA),                                                                     \
+      "changes the customer upstream")                                                             \
+    X(CUSTOMER_LINK, "customer.link", ADMIN, PROTO_BIT(USER_ID) | PROTO_BIT(CUSTOMER_ID), 0,       \
+      "links a user to a customer, in place of an old link")                                       \
+    X(CUSTOMER_UNLINK, "customer.unlink", ADMIN, PROTO_BIT(USER_ID), 0, "forgets a user's link")   \
+    X(USER_CREATED, "user.created", CONSUME, PROTO_BIT(USER_ID) | PROTO_BIT(EMAIL),                \
+      PROTO_BIT(NAME) | PROTO_BIT(IMAGE), "the signup hook; answers at once")                      \
+    X(SUBSCRIPTION_CREATE, "subscription.create", CONSUME, PROTO_BIT(PRODUCT_ID),                  \
+      PROTO_IDENTITY | PROTO_BIT(METADATA) | PROTO_BIT(CANCEL_AT_PERIOD_END) |                     \
+          PROTO_BIT(TRIAL_DAYS) | PROTO_BIT(IDEMPOTENCY_KEY),                                      \
+      "subscribes the customer to a product")                                                      \
+    X(SUBSCRIPTION_LIST, "subscription.list", READ, 0, PROTO_IDENTITY | PROTO_BIT(FRESH),          \
+      "the customer's subscriptions")                                                              \
+    X(SUBSCRIPTION_RETRIEVE, "subscription.retrieve", READ, PROTO_BIT(SUBSCRIPTION_ID),            \
+      PROTO_IDENTITY | PROTO_BIT(FRESH), "one of them")                                            \
+    X(SUBSCRIPTION_UPDATE, "subscription.update", CONSUME, PROTO_BIT(SUBSCRIPTION_ID),             \
+      PROTO_IDENTITY | PROTO_BIT(METADATA) | PROTO_BIT(CANCEL_AT_PERIOD_END) |                     \
+          PROTO_BIT(PRODUCT_ID),                                                                   \
+      "changes a subscription")                                                                    \
+    X(SUBSCRIPTION_CANCEL, "subscription.cancel", CONSUME, PROTO_BIT(SUBSCRIPTION_ID),             \
+      PROTO_IDENTITY, "cancels it, as StellarTools does: at the period's end")                     \
+    X(SUBSCRIPTION_PAUSE, "subscription.pause", CONSUME, PROTO_BIT(SUBSCRIPTION_ID),               \
+      PROTO_IDENTITY, "pauses it")                                                                 \
+    X(SUBSCRIPTION_RESUME, "subscription.resume", CONSUME, PROTO_BIT(SUBSCRIPTION_ID),             \
+      PROTO_IDENTITY, "resumes it")                                                                \
+    X(REFUND_CREATE, "refund.create", REFUND, PROTO_BIT(PAYMENT_ID),                               \
+      PROTO_IDENTITY | PROTO_BIT(REASON) | PROTO_BIT(METADATA) | PROTO_BIT(IDEMPOTENCY_KEY),       \
+      "gives a payment back")                                                                      \
+    X(ACCESS_CHECK, "access.check", READ, PROTO_BIT(PRODUCT_ID),                                   \
+      PROTO_IDENTITY | PROTO_BIT(FRESH), "whether the customer may use a product")                 \
     X(PUSH_LIST, "push.list", ADMIN, 0, PROTO_BIT(STATE) | PROTO_BIT(LIMIT),                       \
       "open and parked pushes")                                                                    \
     X(PUSH_RETRY, "push.retry", ADMIN, PROTO_BIT(PUSH_ID), 0,                                      \
