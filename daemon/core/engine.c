@@ -72,8 +72,14 @@ struct core *core_free(struct core *core)
 
 void core_set_policy(struct core *core, const struct core_policy *policy, int64_t now)
 {
+    bool other_rate = policy->requests_per_minute != core->policy.requests_per_minute;
+    int64_t blocked_until = core->budget.blocked_until;
+
     core->policy = *policy;
-    budget_init(&core->budget);
+    if (other_rate) {
+        budget_init(&core->budget);
+        core->budget.blocked_until = blocked_until;
+    }
     if (!core->started)
         return;
     for (uint32_t slot = 0; slot < core->slots; slot++) {

@@ -86,12 +86,21 @@ void stream_touch(struct ipc_stream *stream)
     stream->activity = uv_now(stream->timer.loop);
 }
 
-/* Whether an idle stream is to end. One that is paused owes its peer something. */
-static bool stream_ends_idle(struct ipc_stream *stream)
+/* After `idle_ms` without a byte. One that is paused owes its peer something; one whose queue has
+ * not moved has a peer that does not read. */
+static void stream_idle(struct ipc_stream *stream)
 {
-    if (stream->paused || ipc_stream_queued(stream) > 0)
-        return false;
-    return stream->callbacks.on_idle == NULL || stream->callbacks.on_idle(stream, stream->userdata);
+    size_t queued = ipc_stream_queued(stream);
+    bool stuck = queued > 0 && queued == stream->queued_when_idle;
+
+    stream->queued_when_idle = queued;
+    stream_touch(stream);
+    if (stuck)
+        stream_end(stream, IPC_CLOSED_SLOW);
+    else if (queued == 0 && !stream->paused &&
+             (stream->callbacks.on_idle == NULL ||
+              stream->callbacks.on_idle(stream, stream->userdata)))
+        stream_end(stream, IPC_CLOSED_IDLE);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -106,10 +115,7 @@ static void on_timer(uv_timer_t *timer)
         if (now >= stream->drain_deadline)
             stream_end(stream, stream->reason);
     } else if (stream->options.idle_ms > 0 && now - stream->activity >= stream->options.idle_ms) {
-        if (stream_ends_idle(stream))
-            stream_end(stream, IPC_CLOSED_IDLE);
-        else
-            stream->activity = now;
+        stream_idle(stream);
     }
     stream_schedule(stream);
 }

@@ -47,6 +47,7 @@ struct ipc_stream {
 
     uint64_t activity; /* loop time of the last byte */
     uint64_t drain_deadline;
+    size_t queued_when_idle; /* when it was last looked at */
 
     /* Received: input[start..size) is not dispatched yet. */
     uint8_t *input;

@@ -524,6 +524,38 @@ Test(stream, an_idle_stream_stays_where_its_owner_says_so)
     subject_deinit(&subject);
 }
 
+Test(stream, a_peer_that_never_reads_is_no_less_idle)
+{
+    struct ipc_stream_options options = {.idle_ms = 5};
+    struct subject subject;
+
+    subject_init(&subject, &options);
+    subject.keep_idle = true;
+    pack_ping(ipc_stream_output(subject.stream), 1, 1000000);
+    ipc_stream_flush(subject.stream);
+    world_until(&subject.world, &subject.closed, 1);
+    cr_expect_eq(subject.reason, IPC_CLOSED_SLOW);
+    cr_expect_eq(subject.idles, 0);
+    subject_deinit(&subject);
+}
+
+Test(stream, a_paused_stream_is_not_idle)
+{
+    struct ipc_stream_options options = {.idle_ms = 1};
+    struct subject subject;
+
+    subject_init(&subject, &options);
+    ipc_stream_pause(subject.stream);
+    for (int turn = 0; turn < 5; turn++)
+        uv_run(&subject.world.loop, UV_RUN_ONCE); /* its timer is all that there is */
+    cr_expect_eq(subject.closed, 0);
+    cr_expect_eq(subject.idles, 0);
+    ipc_stream_resume(subject.stream);
+    world_until(&subject.world, &subject.closed, 1);
+    cr_expect_eq(subject.reason, IPC_CLOSED_IDLE);
+    subject_deinit(&subject);
+}
+
 Test(stream, flush_soon_writes_once_in_the_next_turn)
 {
     struct subject subject;

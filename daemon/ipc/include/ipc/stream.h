@@ -78,7 +78,7 @@ struct ipc_stream_callbacks {
 struct ipc_stream_options {
     size_t message_size; /* PROTO_MESSAGE_SIZE_DEFAULT */
     size_t write_limit;  /* bytes that may be queued before a slow reader is cut off; 8 MiB */
-    uint64_t idle_ms;    /* never */
+    uint64_t idle_ms;    /* without a byte either way; never. Not while paused */
     uint64_t drain_ms;   /* how long draining may take; 5000 */
 };
 
