@@ -99,31 +99,44 @@ uint32_t crossing(const struct core *core, struct core_row *row, bool spent)
     return events;
 }
 
+static void change_images(struct append *append, struct change *change)
+{
+    append_init(append);
+    append_image(append, TABLE_BALANCE, &change->row.id, sizeof(change->row.id), &change->row,
+                 sizeof(change->row));
+    if (change->reading)
+        append_image(append, TABLE_READING, &change->row.id, sizeof(change->row.id),
+                     change->reading, sizeof(*change->reading));
+    if (change->push)
+        append_image(append, TABLE_PUSH, &change->push->sequence, sizeof(change->push->sequence),
+                     change->push, change->push->state ? sizeof(*change->push) : 0);
+    for (size_t i = 0; i < change->extra_count; i++)
+        append->images[append->image_count++] = change->extra[i];
+    if (change->request)
+        dedupe_append_images(append, change->request, change->images);
+}
+
 int change_append(struct core *core, struct change *change, int64_t now, uint64_t *ret_sequence)
 {
     struct balance *balance = change->balance;
     struct append append;
 
-    append_init(&append);
-    append_image(&append, TABLE_BALANCE, &change->row.id, sizeof(change->row.id), &change->row,
-                 sizeof(change->row));
-    if (change->reading)
-        append_image(&append, TABLE_READING, &change->row.id, sizeof(change->row.id),
-                     change->reading, sizeof(*change->reading));
-    if (change->push)
-        append_image(&append, TABLE_PUSH, &change->push->sequence, sizeof(change->push->sequence),
-                     change->push, change->push->state ? sizeof(*change->push) : 0);
+    change_images(&append, change);
     int r = append_begin(core, &append, change->detail_length, change->use_reserve);
     if (r < 0)
         return r;
 
     change->row.last_place = append.place;
+    for (size_t i = 0; i < change->sequence_count; i++)
+        *change->sequences[i] = append.sequence;
     append_finish(core, &append, change->type, balance, change->uid, change->pid, change->events,
                   change->detail, now);
     balance_set_row(core, balance, &change->row, now);
     balance->last_sequence = append.sequence;
     if (change->reading)
         balance->reading = *change->reading;
+    if (change->request)
+        dedupe_remember(core, change->request, &change->images->entry);
     tell_events(core, change->events, balance->slot, append.sequence);
     if (ret_sequence)
         *ret_sequence = append.sequence;

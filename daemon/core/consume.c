@@ -36,8 +36,8 @@ static int want(struct core *core, struct balance *balance, uint32_t uid, int64_
 }
 
 /* CORE_OK: known, in memory. */
-static int look_up(struct core *core, struct core_text customer, struct core_text product,
-                   uint32_t uid, int64_t now, struct balance **ret_balance)
+int balance_look_up(struct core *core, struct core_text customer, struct core_text product,
+                    uint32_t uid, int64_t now, struct balance **ret_balance)
 {
     struct balance *balance = balance_find(core, core_balance_hash(core, customer, product));
 
@@ -81,7 +81,7 @@ int core_balance_get(struct core *core, struct core_text customer, struct core_t
 {
     struct balance *balance;
 
-    int r = look_up(core, customer, product, uid, now, &balance);
+    int r = balance_look_up(core, customer, product, uid, now, &balance);
     if (r < 0 || r == CORE_LOAD)
         return r;
     *ret_slot = balance->slot;
@@ -103,7 +103,7 @@ int core_balance_refresh(struct core *core, uint32_t slot, uint32_t uid, int64_t
     return r == CORE_COLD ? CORE_OK : r;
 }
 
-static int refuse(struct core *core, const struct core_consume *command,
+int consume_check(struct core *core, const struct core_consume *command,
                   const struct balance *balance, int64_t now, struct core_consumed *ret_consumed)
 {
     const struct core_policy *policy = &core->policy;
@@ -125,74 +125,60 @@ static int refuse(struct core *core, const struct core_consume *command,
 
 /* A limit or a shortage may be over upstream already: worth a reading ahead of its time, at the
  * planner's pace. */
-static int refused(struct core *core, struct balance *balance, int status, int64_t now)
+int consume_refused(struct core *core, struct balance *balance, int status, int64_t now)
 {
     if (balance->knowledge == KNOWN)
         mark_used(core, balance, now);
     return status;
 }
 
+size_t consume_detail(uint8_t *buffer, const struct record_consume *head, struct core_text metadata)
+{
+    memcpy(buffer, head, sizeof(*head));
+    if (metadata.length)
+        memcpy(buffer + sizeof(*head), metadata.data, metadata.length);
+    return sizeof(*head) + metadata.length;
+}
+
 static int spend(struct core *core, const struct core_consume *command, struct balance *balance,
                  const struct dedupe_request *request, int64_t now, struct core_consumed *consumed)
 {
-    uint8_t detail[sizeof(struct record_consume) + CORE_METADATA_MAX];
-    size_t detail_length = sizeof(struct record_consume) + command->metadata.length;
-    uint8_t key[18];
-    size_t key_length = 0;
-    struct append append;
+    uint8_t detail[CONSUME_DETAIL_MAX];
     struct core_row row = *balance->row;
-    struct dedupe_client client = {
-        .highest = command->counter, .last_used = now, .uid = command->uid};
-    struct dedupe_entry entry = {
-        .fingerprint = request->fingerprint,
-        .counter = request->counter,
-        .time = now,
-        .credits = consumed->credits,
-        .raw_amount = command->raw_amount,
-        .epoch = core->epoch,
-        .balance = row.id,
-        .uid = command->uid,
-    };
 
     row.deducted += consumed->credits;
     uint32_t events = crossing(core, &row, true);
-    entry.balance_after = row_available(&row);
+    consumed->balance_after = row_available(&row);
     struct record_consume head = {
         .raw_amount = command->raw_amount,
         .credits = consumed->credits,
-        .balance_after = entry.balance_after,
+        .balance_after = consumed->balance_after,
         .deducted_after = row.deducted,
         .metadata_length = (uint32_t)command->metadata.length,
     };
-    memcpy(detail, &head, sizeof(head));
-    if (command->metadata.length)
-        memcpy(detail + sizeof(head), command->metadata.data, command->metadata.length);
-
-    append_init(&append);
-    append_image(&append, TABLE_BALANCE, &row.id, sizeof(row.id), &row, sizeof(row));
-    if (request->repeat != CORE_REPEAT_NONE) {
-        dedupe_image_key(request, key, &key_length);
-        append_image(&append, request->repeat == CORE_REPEAT_KEY ? TABLE_KEY : TABLE_STAMP, key,
-                     key_length, &entry, sizeof(entry));
-    }
-    if (request->new_client)
-        append_image(&append, TABLE_CLIENT, &request->client, sizeof(request->client), &client,
-                     sizeof(client));
-    int r = append_begin(core, &append, detail_length, false);
-    if (r < 0)
-        return r;
-
-    row.last_place = append.place;
-    entry.sequence = append.sequence;
-    append_finish(core, &append, RECORD_CONSUME, balance, command->uid, command->pid, events,
-                  detail, now);
-    balance_set_row(core, balance, &row, now);
-    balance->last_sequence = append.sequence;
-    dedupe_remember(core, request, &entry);
-    tell_events(core, events, balance->slot, append.sequence);
-    consumed->sequence = append.sequence;
-    consumed->balance_after = entry.balance_after;
-    return CORE_OK;
+    struct dedupe_images images = {.entry = {
+                                       .time = now,
+                                       .credits = consumed->credits,
+                                       .raw_amount = command->raw_amount,
+                                       .balance_after = consumed->balance_after,
+                                       .epoch = core->epoch,
+                                       .balance = row.id,
+                                   }};
+    struct change change = {
+        .balance = balance,
+        .row = row,
+        .request = request,
+        .images = &images,
+        .sequences = {&images.entry.sequence},
+        .sequence_count = 1,
+        .type = RECORD_CONSUME,
+        .uid = command->uid,
+        .pid = command->pid,
+        .events = events,
+        .detail = detail,
+        .detail_length = consume_detail(detail, &head, command->metadata),
+    };
+    return change_append(core, &change, now, &consumed->sequence);
 }
 
 static void answer_again(struct core *core, const struct balance *balance,
@@ -218,7 +204,8 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
 
     if (command->raw_amount < 1 || command->metadata.length > CORE_METADATA_MAX)
         return -EINVAL;
-    int looked = look_up(core, command->customer, command->product, command->uid, now, &balance);
+    int looked =
+        balance_look_up(core, command->customer, command->product, command->uid, now, &balance);
     if (looked < 0 || looked == CORE_LOAD)
         return looked;
     if (looked != CORE_OK) {
@@ -227,7 +214,10 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     }
 
     /* A repetition is answered before anything else is looked at: its deduction has been made. */
-    int r = dedupe_check(core, command, now, &request, &known);
+    struct dedupe_command once = {.method = "credits.consume", .who = command};
+    if (command->repeat != CORE_REPEAT_NONE)
+        once.fingerprint = dedupe_fingerprint(core, once.method, command, 0);
+    int r = dedupe_check(core, &once, now, &request, &known);
     if (r != CORE_OK)
         return r;
     if (known) {
@@ -236,9 +226,9 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     }
     if (core->products[balance->product].row.parked)
         return CORE_PRODUCT_PARKED;
-    r = refuse(core, command, balance, now, ret_consumed);
+    r = consume_check(core, command, balance, now, ret_consumed);
     if (r != CORE_OK)
-        return refused(core, balance, r, now);
+        return consume_refused(core, balance, r, now);
 
     bool was_pending = row_pending(balance->row) > 0;
     r = dedupe_reserve(core, &request);
@@ -249,11 +239,7 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     }
     if (r < 0)
         return r;
-    balance->used = true;
-    if (balance->queued == TURN_PUSH)
-        plan_grown(core, balance);
-    else if (!was_pending)
-        plan(core, balance, now);
+    plan_spent(core, balance, was_pending, now);
     balance_view(core, balance, now, &ret_consumed->balance);
     return CORE_OK;
 }

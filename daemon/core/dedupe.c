@@ -28,31 +28,33 @@ static int64_t client_created(const uint8_t client_id[16])
 
 /* --- deciding --- */
 
-static struct hash128 fingerprint(const struct core *core, const struct core_consume *command)
+struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
+                                  const struct core_consume *command, int64_t more)
 {
     struct {
         struct hash128 balance, metadata;
-        int64_t raw_amount;
+        int64_t raw_amount, more;
     } arguments = {
         .balance = core_balance_hash(core, command->customer, command->product),
         .metadata = hash_bytes(&core->hash_key, command->metadata.data, command->metadata.length),
         .raw_amount = command->raw_amount,
+        .more = more,
     };
-    return hash_pair(&core->hash_key, "credits.consume", 15, &arguments, sizeof(arguments));
+    return hash_pair(&core->hash_key, method, strlen(method), &arguments, sizeof(arguments));
 }
 
-static struct hash128 key_hash(const struct core *core, const struct core_consume *command)
+static struct hash128 key_hash(const struct core *core, const struct dedupe_command *command)
 {
+    const struct core_consume *who = command->who;
     struct {
         struct hash128 customer;
         uint64_t uid;
     } scope = {
-        .customer = hash_pair(&core->hash_key, "credits.consume", 15, command->customer.data,
-                              command->customer.length),
-        .uid = command->uid,
+        .customer = hash_pair(&core->hash_key, command->method, strlen(command->method),
+                              who->customer.data, who->customer.length),
+        .uid = who->uid,
     };
-    return hash_pair(&core->hash_key, &scope, sizeof(scope), command->key.data,
-                     command->key.length);
+    return hash_pair(&core->hash_key, &scope, sizeof(scope), who->key.data, who->key.length);
 }
 
 static bool same(struct hash128 a, struct hash128 b)
@@ -74,24 +76,23 @@ static int known_answer(const struct dedupe *dedupe, const struct dedupe_request
     return CORE_OK;
 }
 
-static int check_stamp(struct core *core, const struct core_consume *command, int64_t now,
+static int check_stamp(struct core *core, const struct core_consume *who, int64_t now,
                        struct dedupe_request *request, const struct dedupe_entry **ret_known)
 {
-    request->client =
-        hash_pair(&core->hash_key, &command->uid, sizeof(command->uid), command->client_id, 16);
-    request->counter = command->counter;
-    request->slot = (uint16_t)(command->counter % DEDUPE_WINDOW);
+    request->client = hash_pair(&core->hash_key, &who->uid, sizeof(who->uid), who->client_id, 16);
+    request->counter = who->counter;
+    request->slot = (uint16_t)(who->counter % DEDUPE_WINDOW);
     request->key = dedupe_slot_hash(request->client, request->slot);
 
     const uint64_t *found = map_get(&core->dedupe.clients, request->client);
     if (!found) {
-        int64_t created = client_created(command->client_id);
+        int64_t created = client_created(who->client_id);
         struct usage *usage;
 
         if (created < now - DEDUPE_ACCEPT_CLIENT ||
             created > now + (DEDUPE_KEEP_CLIENT - DEDUPE_ACCEPT_CLIENT))
             return CORE_OUTCOME_UNKNOWN;
-        int r = usage_get(core, usage_of_uid(core, command->uid), &usage);
+        int r = usage_get(core, usage_of_uid(core, who->uid), &usage);
         if (r < 0)
             return r;
         if (usage->clients >= core->policy.dedupe_clients_per_user)
@@ -101,12 +102,12 @@ static int check_stamp(struct core *core, const struct core_consume *command, in
     }
 
     const struct dedupe_known_client *client = &core->dedupe.known[*found];
-    if (client->forgotten_below > 0 || command->counter + DEDUPE_WINDOW <= client->row.highest)
+    if (client->forgotten_below > 0 || who->counter + DEDUPE_WINDOW <= client->row.highest)
         return CORE_OUTCOME_UNKNOWN;
     return known_answer(&core->dedupe, request, ret_known);
 }
 
-static int check_key(struct core *core, const struct core_consume *command,
+static int check_key(struct core *core, const struct dedupe_command *command,
                      struct dedupe_request *request, const struct dedupe_entry **ret_known)
 {
     struct usage *usage;
@@ -115,22 +116,24 @@ static int check_key(struct core *core, const struct core_consume *command,
     int r = known_answer(&core->dedupe, request, ret_known);
     if (r != CORE_OK || *ret_known)
         return r;
-    r = usage_get(core, usage_of_uid(core, command->uid), &usage);
+    r = usage_get(core, usage_of_uid(core, command->who->uid), &usage);
     if (r < 0)
         return r;
     return usage->keys >= core->policy.dedupe_keys_per_user ? CORE_QUOTA_KEYS : CORE_OK;
 }
 
-int dedupe_check(struct core *core, const struct core_consume *command, int64_t now,
+int dedupe_check(struct core *core, const struct dedupe_command *command, int64_t now,
                  struct dedupe_request *ret_request, const struct dedupe_entry **ret_known)
 {
+    const struct core_consume *who = command->who;
+
     *ret_known = NULL;
-    *ret_request = (struct dedupe_request){.repeat = command->repeat, .uid = command->uid};
-    if (command->repeat == CORE_REPEAT_NONE)
+    *ret_request = (struct dedupe_request){
+        .repeat = who->repeat, .uid = who->uid, .fingerprint = command->fingerprint};
+    if (who->repeat == CORE_REPEAT_NONE)
         return CORE_OK;
-    ret_request->fingerprint = fingerprint(core, command);
-    if (command->repeat == CORE_REPEAT_STAMP)
-        return check_stamp(core, command, now, ret_request, ret_known);
+    if (who->repeat == CORE_REPEAT_STAMP)
+        return check_stamp(core, who, now, ret_request, ret_known);
     return check_key(core, command, ret_request, ret_known);
 }
 
@@ -169,17 +172,27 @@ void dedupe_release(struct core *core, const struct dedupe_request *request)
         dedupe_forget_client(core, request->client);
 }
 
-void dedupe_image_key(const struct dedupe_request *request, uint8_t ret_key[18], size_t *ret_length)
+void dedupe_append_images(struct append *append, const struct dedupe_request *request,
+                          struct dedupe_images *images)
 {
-    if (request->repeat == CORE_REPEAT_KEY) {
-        memcpy(ret_key, &request->key, 16);
-        *ret_length = 16;
+    bool is_key = request->repeat == CORE_REPEAT_KEY;
+
+    if (request->repeat == CORE_REPEAT_NONE)
         return;
-    }
-    memcpy(ret_key, &request->client, 16);
-    ret_key[16] = (uint8_t)(request->slot >> 8);
-    ret_key[17] = (uint8_t)request->slot;
-    *ret_length = 18;
+    images->entry.fingerprint = request->fingerprint;
+    images->entry.counter = request->counter;
+    images->entry.uid = request->uid;
+    memcpy(images->key, is_key ? &request->key : &request->client, 16);
+    images->key[16] = (uint8_t)(request->slot >> 8);
+    images->key[17] = (uint8_t)request->slot;
+    append_image(append, is_key ? TABLE_KEY : TABLE_STAMP, images->key, is_key ? 16 : 18,
+                 &images->entry, sizeof(images->entry));
+    if (!request->new_client)
+        return;
+    images->client = (struct dedupe_client){
+        .highest = request->counter, .last_used = images->entry.time, .uid = request->uid};
+    append_image(append, TABLE_CLIENT, &request->client, sizeof(request->client), &images->client,
+                 sizeof(images->client));
 }
 
 static int remember_key(struct core *core, struct hash128 key, const struct dedupe_entry *entry)

@@ -22,6 +22,9 @@ int core_new(const struct core_options *options, struct core **ret_core)
     map_init(&core->by_hash);
     map_init(&core->by_id);
     map_init(&core->products_by_hash);
+    map_init(&core->holds);
+    map_init(&core->returned);
+    heap_init(&core->holds_by_time);
     map_init(&core->usage_index);
     map_init(&core->exchanges);
     dedupe_init(&core->dedupe);
@@ -60,6 +63,8 @@ struct core *core_free(struct core *core)
     map_deinit(&core->by_hash);
     map_deinit(&core->by_id);
     map_deinit(&core->products_by_hash);
+    hold_deinit(core);
+    give_deinit(core);
     map_deinit(&core->usage_index);
     map_deinit(&core->exchanges);
     dedupe_deinit(&core->dedupe);
@@ -96,6 +101,8 @@ static const char *check_balance(const struct core *core, const struct balance *
 
     if (row->held < 0)
         return "held is negative";
+    if (row->held != hold_sum(core, row->id))
+        return "held is not the sum of the open reservations";
     if (row->deducted < 0 || row->pushed < 0)
         return "a cumulative counter is negative";
     if (balance->exchange && (queued || balance->by_time.place))

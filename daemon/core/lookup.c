@@ -92,8 +92,8 @@ static struct window story_window(const struct core_push *push)
 {
     int64_t at = push->read_before, tolerance = TOLERANCE_MS;
 
-    if (at == 0) {
-        at = push->begun_at_server ? push->begun_at_server : push->begun_at;
+    if (at == 0) { /* that reading came without a Date: our own time of it must do */
+        at = push->read_at;
         tolerance = TOLERANCE_BLIND_MS;
     }
     return (struct window){.certain_after = at + tolerance, .possible_after = at - tolerance};
@@ -122,13 +122,28 @@ static bool is_of(const struct core *core, const struct exchange_row *row,
     return row->push_id_length == strlen(id) && memcmp(row->push_id, id, row->push_id_length) == 0;
 }
 
+static int row_kind(const struct exchange_row *row)
+{
+    switch (row->type) {
+    case EXCHANGE_ROW_DEDUCT:
+        return CORE_PUSH_DEDUCT;
+    case EXCHANGE_ROW_REFUND:
+        return CORE_PUSH_REFUND;
+    case EXCHANGE_ROW_GRANT:
+        return CORE_PUSH_GRANT;
+    case EXCHANGE_ROW_OTHER:
+        break;
+    }
+    return -1;
+}
+
 static void count_row(const struct core *core, struct lookup *lookup,
                       const struct exchange_row *row)
 {
     const struct core_push *push = &lookup->push->row;
     struct window window = story_window(push);
 
-    if (row->type == EXCHANGE_ROW_DEDUCT && is_of(core, row, push)) {
+    if (row_kind(row) == push->kind && is_of(core, row, push)) {
         lookup->ours += row->credits;
         lookup->ours_rows++;
         lookup->odd_rows |= row->credits != push->credits;
@@ -137,6 +152,14 @@ static void count_row(const struct core *core, struct lookup *lookup,
         return;
     }
     if (row->created_at <= window.possible_after)
+        return;
+    if (push->kind == CORE_PUSH_GRANT && row->type == EXCHANGE_ROW_GRANT) {
+        lookup->possible += row->credits;
+        if (row->created_at > window.certain_after)
+            lookup->certain += row->credits;
+        return;
+    }
+    if (push->kind == CORE_PUSH_GRANT)
         return;
     if (row->type == EXCHANGE_ROW_DEDUCT) {
         lookup->possible += row->credits;
@@ -186,7 +209,7 @@ static int resolve(struct core *core, struct balance *balance, struct push *push
         push_resolve(core, balance, push, more > 0 ? more : 0, NULL, keep_watching, answer, now);
     if (r < 0)
         return r;
-    if (odd)
+    if (odd && sent.kind == CORE_PUSH_DEDUCT)
         r = product_park(core, balance->product, &sent, credits, now); /* P4 */
     return r;
 }
@@ -254,6 +277,15 @@ static int disagree(struct core *core, struct balance *balance, struct push *pus
     return push_park(core, balance, push, CORE_PARK_STORIES, answer, now);
 }
 
+static int64_t movement(const struct push *push, const struct exchange_answer *answer)
+{
+    if (answer->outcome == EXCHANGE_NO_BALANCE)
+        return 0;
+    if (push->row.kind == CORE_PUSH_GRANT)
+        return answer->balance.granted - push->row.granted_before;
+    return answer->balance.consumed - push->row.consumed_before;
+}
+
 int lookup_balance_done(struct core *core, struct balance *balance,
                         const struct exchange_answer *answer, int64_t now)
 {
@@ -265,8 +297,10 @@ int lookup_balance_done(struct core *core, struct balance *balance,
         return failed(core, balance, now);
     plan_succeeded(core, balance, now);
 
-    int64_t moved = none ? 0 : answer->balance.consumed - push->row.consumed_before;
-    if (moved < lookup->certain || moved > lookup->possible)
+    int64_t moved = movement(push, answer);
+    /* Some versions lower `consumed` by a refund and some do not: there its rows alone tell. */
+    bool tells = push->row.kind != CORE_PUSH_REFUND;
+    if (tells && (moved < lookup->certain || moved > lookup->possible))
         return disagree(core, balance, push, moved, answer, now);
     push->row.mismatches = 0;
     if (lookup->ours_rows > 0)

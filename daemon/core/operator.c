@@ -36,41 +36,11 @@ static struct push *push_by_id(const struct core *core, struct core_text push_id
     return NULL;
 }
 
-/* The push is over; `written_off` of its credits count as pushed from now on. */
-static int end_push(struct core *core, struct push *push, enum record_type type,
-                    int64_t written_off, uint32_t uid, const void *detail, size_t detail_length,
-                    int64_t now, uint64_t *ret_sequence)
+static void resumed(struct core *core, struct balance *balance, int64_t now)
 {
-    struct balance *balance = balance_by_id(core, push->row.balance);
-    struct core_push over = push->row;
-    struct core_reading reading = balance->reading;
-    struct core_row row = *balance->row;
-
-    over.state = 0;
-    row.pushed += written_off;
-    row.flags |= CORE_ROW_READ_FIRST;
-    reading.written_off += written_off;
-    struct change change = {
-        .balance = balance,
-        .row = row,
-        .reading = &reading,
-        .push = &over,
-        .type = type,
-        .uid = uid,
-        .events = CORE_EVENT_PUSH_RESUMED,
-        .detail = detail,
-        .detail_length = detail_length,
-        .use_reserve = true,
-    };
-    change.events |= crossing(core, &change.row, false);
-    int r = change_append(core, &change, now, ret_sequence);
-    if (r < 0)
-        return r;
-    push_free(core, balance, push);
     balance->push_at = now;
     balance->push_delay = 0;
     plan(core, balance, now);
-    return CORE_OK;
 }
 
 int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
@@ -84,9 +54,11 @@ int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
         return CORE_NOT_PARKED;
     if (push->row.reason != CORE_PARK_REFUSED)
         return CORE_MAY_HAVE_RUN;
-    struct record_push detail = {.push = push->row, .outcome = -1};
-    return end_push(core, push, RECORD_PUSH_RESOLVED, 0, UID_SELF, &detail, sizeof(detail), now,
-                    ret_sequence);
+    struct balance *balance = balance_by_id(core, push->row.balance);
+    int r = push_undo(core, balance, push, NULL, true, CORE_EVENT_PUSH_RESUMED, now, ret_sequence);
+    if (r == 0)
+        resumed(core, balance, now);
+    return r;
 }
 
 int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
@@ -103,12 +75,38 @@ int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
         return CORE_NOT_FOUND;
     if (push->row.state != CORE_PUSH_PARKED)
         return CORE_NOT_PARKED;
-    int64_t credits = push->row.credits - push->row.counted;
+    struct balance *balance = balance_by_id(core, push->row.balance);
+    bool deducts = push->row.kind == CORE_PUSH_DEDUCT;
+    int64_t credits = deducts ? push->row.credits - push->row.counted : 0;
+    struct core_push over = push->row;
+    struct core_reading reading = balance->reading;
     detail.push = (struct record_push){.push = push->row, .counted = credits, .outcome = -1};
     if (length)
         memcpy(detail.reason, reason.data, length);
-    return end_push(core, push, RECORD_WRITE_OFF, credits, uid, &detail,
-                    sizeof(detail.push) + length, now, ret_sequence);
+    struct change change = {
+        .balance = balance,
+        .row = *balance->row,
+        .reading = &reading,
+        .push = &over,
+        .type = RECORD_WRITE_OFF,
+        .uid = uid,
+        .events = CORE_EVENT_PUSH_RESUMED,
+        .detail = &detail,
+        .detail_length = sizeof(detail.push) + length,
+        .use_reserve = true,
+    };
+
+    over.state = 0;
+    change.row.pushed += credits;
+    change.row.flags |= CORE_ROW_READ_FIRST;
+    reading.written_off += credits;
+    change.events |= crossing(core, &change.row, false);
+    int r = change_append(core, &change, now, ret_sequence);
+    if (r < 0)
+        return r;
+    push_free(core, balance, push);
+    resumed(core, balance, now);
+    return CORE_OK;
 }
 
 bool core_balance_at(const struct core *core, uint32_t slot, int64_t now,

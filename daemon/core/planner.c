@@ -59,9 +59,10 @@ static struct need need_reading(const struct core *core, const struct balance *b
 
 static bool wants_push(const struct core *core, const struct balance *balance)
 {
-    return !balance->push && row_pending(balance->row) > 0 &&
-           !core->products[balance->product].row.parked &&
-           ((balance->row->flags & CORE_ROW_READ_FIRST) || push_size(core, balance) > 0);
+    if (balance->push || core->products[balance->product].row.parked)
+        return false;
+    return balance->own || push_size(core, balance) > 0 ||
+           (row_pending(balance->row) > 0 && (balance->row->flags & CORE_ROW_READ_FIRST));
 }
 
 static struct need balance_need(const struct core *core, const struct balance *balance, int64_t now)
@@ -83,8 +84,9 @@ static struct need balance_need(const struct core *core, const struct balance *b
             need = reading;
     }
     if (wants_push(core, balance)) {
-        int64_t push_due =
-            later(balance->pending_since + core->policy.push_interval, balance->push_at);
+        int64_t since = balance->own ? balance->own->row.begun_at
+                                     : balance->pending_since + core->policy.push_interval;
+        int64_t push_due = later(since, balance->push_at);
         bool read_first = balance->row->flags & CORE_ROW_READ_FIRST;
         push_due = read_first ? balance->read_at : push_due;
         if (push_due < need.due)
@@ -177,13 +179,23 @@ void plan(struct core *core, struct balance *balance, int64_t now)
         queue_add(&core->ready[need.turn], balance);
         return;
     }
-    heap_set(&core->oldest, &balance->by_age, balance->pending_since);
+    heap_set(&core->oldest, &balance->by_age,
+             balance->own ? balance->own->row.begun_at : balance->pending_since);
     heap_set(&core->largest, &balance->by_size, -row_pending(balance->row));
 }
 
 void plan_grown(struct core *core, struct balance *balance)
 {
     heap_set(&core->largest, &balance->by_size, -row_pending(balance->row));
+}
+
+void plan_spent(struct core *core, struct balance *balance, bool was_pending, int64_t now)
+{
+    balance->used = true;
+    if (balance->queued == TURN_PUSH)
+        plan_grown(core, balance);
+    else if (!was_pending)
+        plan(core, balance, now);
 }
 
 void plan_want(struct core *core, struct balance *balance, int64_t now)
@@ -367,7 +379,7 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
 
 int64_t core_wakeup(const struct core *core)
 {
-    int64_t at = dedupe_wakeup(core);
+    int64_t at = earlier(dedupe_wakeup(core), hold_wakeup(core));
     struct heap_node *timer = heap_first(&core->timers);
 
     if (timer)
@@ -479,5 +491,6 @@ void core_resume(struct core *core, int64_t now)
 int core_tick(struct core *core, int64_t now)
 {
     fire_timers(core, now);
-    return dedupe_tick(core, now);
+    int r = hold_tick(core, now);
+    return r < 0 ? r : dedupe_tick(core, now);
 }

@@ -41,6 +41,49 @@ void core_push_id(const struct core *core, uint32_t epoch, uint64_t sequence,
 
 /* --- the list of all pushes, and those of a balance --- */
 
+static void link_to_balance(struct balance *balance, struct push *push)
+{
+    struct push **link = &balance->own;
+
+    push->next = NULL;
+    if (push->row.state == CORE_PUSH_QUEUED) {
+        while (*link)
+            link = &(*link)->next;
+        *link = push;
+    } else if (push->row.state == CORE_PUSH_WATCHED) {
+        push->next = balance->watched;
+        balance->watched = push;
+    } else {
+        balance->push = push;
+    }
+}
+
+static bool unlink_from(struct push **link, struct push *push)
+{
+    while (*link && *link != push)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = push->next;
+    return true;
+}
+
+static void unlink_from_balance(struct balance *balance, struct push *push)
+{
+    if (balance->push == push)
+        balance->push = NULL;
+    else if (!unlink_from(&balance->own, push))
+        unlink_from(&balance->watched, push);
+}
+
+/* Its state decides where it stands. */
+static void push_set(struct balance *balance, struct push *push, const struct core_push *row)
+{
+    unlink_from_balance(balance, push);
+    push->row = *row;
+    link_to_balance(balance, push);
+}
+
 struct push *push_new(struct core *core, const struct core_push *row, struct balance *balance)
 {
     struct push *push = calloc(1, sizeof(*push));
@@ -54,29 +97,15 @@ struct push *push_new(struct core *core, const struct core_push *row, struct bal
     else
         core->pushes = push;
     core->pushes_last = push;
-    if (row->state == CORE_PUSH_WATCHED) {
-        push->next = balance->watched;
-        balance->watched = push;
-    } else {
-        balance->push = push;
-    }
+    link_to_balance(balance, push);
     return push;
 }
 
 void push_free(struct core *core, struct balance *balance, struct push *push)
 {
-    struct push **link = &balance->watched;
-
     if (balance->lookup && balance->lookup->push == push)
         lookup_abandon(balance);
-    if (balance->push == push) {
-        balance->push = NULL;
-    } else {
-        while (*link && *link != push)
-            link = &(*link)->next;
-        if (*link)
-            *link = push->next;
-    }
+    unlink_from_balance(balance, push);
     if (push->all_previous)
         push->all_previous->all_next = push->all_next;
     else
@@ -86,13 +115,6 @@ void push_free(struct core *core, struct balance *balance, struct push *push)
     else
         core->pushes_last = push->all_previous;
     free(push);
-}
-
-static void watch(struct balance *balance, struct push *push)
-{
-    balance->push = NULL;
-    push->next = balance->watched;
-    balance->watched = push;
 }
 
 /* --- records --- */
@@ -137,7 +159,7 @@ static int record_state(struct core *core, struct balance *balance, struct push 
                                now, ret_sequence);
     if (r < 0)
         return r;
-    push->row = *next;
+    push_set(balance, push, next);
     return 0;
 }
 
@@ -152,48 +174,73 @@ static void fill_exchange(const struct core *core, const struct balance *balance
              exchange->push_id, push->attempt);
     exchange->amount = push->credits * core->products[balance->product].row.units_per_credit;
     exchange->after_sequence = sequence;
+    exchange->push_kind = push->kind;
+    exchange->reason = balance->push->row.note;
 }
 
-/* The push's own sequence is its first record's: known only when there is room for it, so this
- * record is made by hand. */
-static int begin_first(struct core *core, struct balance *balance, struct exchange *exchange,
-                       int64_t now)
+/* What upstream's counters and clock were, to compare with if the answer gets lost. */
+static void note_before(const struct core *core, const struct balance *balance,
+                        struct core_push *push, int64_t now)
+{
+    push->consumed_before = balance->reading.consumed;
+    push->granted_before = balance->reading.granted;
+    push->read_before = balance->reading.server_time;
+    push->read_at = balance->reading.read_at;
+    push->begun_at = now;
+    push->begun_at_server = core->server_known ? now + core->server_ahead : 0;
+    push->state = CORE_PUSH_SENDING;
+    push->attempt = 1;
+}
+
+static int begin_deduct(struct core *core, struct balance *balance, struct exchange *exchange,
+                        int64_t now)
 {
     struct core_push push = {
         .epoch = core->epoch,
         .balance = balance->row->id,
         .credits = push_size(core, balance),
-        .consumed_before = balance->reading.consumed,
-        .read_before = balance->reading.server_time,
-        .begun_at = now,
-        .begun_at_server = core->server_known ? now + core->server_ahead : 0,
-        .state = CORE_PUSH_SENDING,
-        .attempt = 1,
     };
-    struct core_row row = *balance->row;
     struct record_push detail = {.outcome = -1};
-    struct append append;
 
     assert(push.credits > 0);
+    note_before(core, balance, &push, now);
+    detail.push = push;
+    struct change change = {
+        .balance = balance,
+        .row = *balance->row,
+        .push = &push,
+        .sequences = {&push.sequence, &detail.push.sequence},
+        .sequence_count = 2,
+        .type = RECORD_PUSH_BEGUN,
+        .uid = UID_SELF,
+        .detail = &detail,
+        .detail_length = sizeof(detail),
+        .use_reserve = true,
+    };
     struct push *made = push_new(core, &push, balance);
-    if (!made)
-        return -ENOMEM;
-    append_init(&append);
-    append_image(&append, TABLE_BALANCE, &row.id, sizeof(row.id), &row, sizeof(row));
-    append_image(&append, TABLE_PUSH, &push.sequence, sizeof(push.sequence), &push, sizeof(push));
-    int r = append_begin(core, &append, sizeof(detail), true);
+    int r = made ? change_append(core, &change, now, NULL) : -ENOMEM;
     if (r < 0) {
-        push_free(core, balance, made);
+        if (made)
+            push_free(core, balance, made);
         return r;
     }
-    push.sequence = append.sequence;
-    row.last_place = append.place;
-    detail.push = push;
-    append_finish(core, &append, RECORD_PUSH_BEGUN, balance, UID_SELF, 0, 0, &detail, now);
-    *balance->row = row;
-    balance->last_sequence = append.sequence;
     made->row = push;
-    fill_exchange(core, balance, &push, append.sequence, exchange);
+    fill_exchange(core, balance, &push, push.sequence, exchange);
+    return 0;
+}
+
+static int begin_own(struct core *core, struct balance *balance, struct exchange *exchange,
+                     int64_t now)
+{
+    struct push *push = balance->own;
+    struct core_push next = push->row;
+    uint64_t sequence;
+
+    note_before(core, balance, &next, now);
+    int r = record_state(core, balance, push, &next, RECORD_PUSH_BEGUN, 0, NULL, now, &sequence);
+    if (r < 0)
+        return r;
+    fill_exchange(core, balance, &push->row, sequence, exchange);
     return 0;
 }
 
@@ -218,8 +265,10 @@ static int begin_again(struct core *core, struct balance *balance, struct exchan
 int push_begin(struct core *core, struct balance *balance, struct exchange *exchange, int64_t now)
 {
     balance->push_at = now + core->policy.push_interval;
-    return balance->push ? begin_again(core, balance, exchange, now)
-                         : begin_first(core, balance, exchange, now);
+    if (balance->push)
+        return begin_again(core, balance, exchange, now);
+    return balance->own ? begin_own(core, balance, exchange, now)
+                        : begin_deduct(core, balance, exchange, now);
 }
 
 /* --- ending --- */
@@ -231,13 +280,15 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
     struct core_push next = push->row;
     struct core_row row = *balance->row;
 
-    row.pushed += credits;
+    bool deducts = push->row.kind == CORE_PUSH_DEDUCT;
+    if (deducts)
+        row.pushed += credits;
     if (upstream) {
         row.upstream = *upstream;
         row.synced_at = now;
         row.deducted_at_sync = row.deducted;
     } else {
-        row.upstream -= credits;
+        row.upstream -= deducts ? credits : -credits;
         row.flags |= CORE_ROW_READ_FIRST;
     }
     uint32_t events = crossing(core, &row, false);
@@ -255,9 +306,7 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
         push_free(core, balance, push);
         return 0;
     }
-    push->row = next;
-    if (balance->push == push)
-        watch(balance, push);
+    push_set(balance, push, &next);
     return 0;
 }
 
@@ -285,7 +334,7 @@ static int doubt(struct core *core, struct balance *balance, const struct exchan
         record_state(core, balance, balance->push, &next, RECORD_PUSH_DOUBT, 0, answer, now, NULL);
     if (r < 0) {
         /* Not recorded, and true all the same: at worst a restart finds it in doubt anew. */
-        balance->push->row = next;
+        push_set(balance, balance->push, &next);
     }
     return r;
 }
@@ -294,7 +343,9 @@ static int confirmed(struct core *core, struct balance *balance,
                      const struct exchange_answer *answer, int64_t now)
 {
     struct push *push = balance->push;
-    int64_t credits = answer->push.credits_deducted, wanted = push->row.credits;
+    bool deducts = push->row.kind == CORE_PUSH_DEDUCT;
+    /* What a grant or a refund moved is not told in one way by all versions: a 2xx is a 2xx. */
+    int64_t wanted = push->row.credits, credits = deducts ? answer->push.credits_deducted : wanted;
     struct core_push sent = push->row;
 
     if (credits < 0)
@@ -308,28 +359,61 @@ static int confirmed(struct core *core, struct balance *balance,
     plan_succeeded(core, balance, now);
     balance->push_delay = 0;
     balance->probe_forbidden = false;
-    if (credits != wanted)
+    if (deducts && credits != wanted)
         r = product_park(core, balance->product, &sent, credits, now); /* P4 */
     return r;
 }
 
-/* A first attempt that provably did nothing: the push is over, its credits are pending as before.
- */
+/* Ends a push that has not run. A deduction's credits are pending as before; a refund or a grant
+ * goes back to its queue, as a new push, since the old one's key may be remembered upstream. */
+int push_undo(struct core *core, struct balance *balance, struct push *push,
+              const struct exchange_answer *answer, bool read_first, uint32_t events, int64_t now,
+              uint64_t *ret_sequence)
+{
+    struct core_push over = push->row, again = push->row;
+    struct record_push detail = {
+        .push = over,
+        .outcome = answer ? (int32_t)answer->outcome : -1,
+        .http_status = answer ? answer->http_status : 0,
+    };
+    struct change change = {
+        .balance = balance,
+        .row = *balance->row,
+        .push = &over,
+        .type = RECORD_PUSH_RESOLVED,
+        .uid = UID_SELF,
+        .events = events,
+        .detail = &detail,
+        .detail_length = sizeof(detail),
+        .use_reserve = true,
+    };
+
+    over.state = 0;
+    again.state = CORE_PUSH_QUEUED;
+    again.epoch = core->epoch;
+    if (read_first)
+        change.row.flags |= CORE_ROW_READ_FIRST;
+    bool own = push->row.kind != CORE_PUSH_DEDUCT;
+    if (own) {
+        change.extra[change.extra_count++] = (struct record_image){
+            TABLE_PUSH, &again.sequence, sizeof(again.sequence), &again, sizeof(again)};
+        change.sequences[change.sequence_count++] = &again.sequence;
+    }
+    int r = change_append(core, &change, now, ret_sequence);
+    if (r < 0)
+        return r;
+    if (own)
+        push_set(balance, push, &again);
+    else
+        push_free(core, balance, push);
+    return 0;
+}
+
 static int not_run(struct core *core, struct balance *balance, const struct exchange_answer *answer,
                    bool read_first, int64_t now)
 {
-    struct core_push over = balance->push->row;
-    struct core_row row = *balance->row;
-
-    over.state = 0;
-    if (read_first)
-        row.flags |= CORE_ROW_READ_FIRST;
-    int r = record_push_change(core, balance, &over, RECORD_PUSH_RESOLVED, &row, NULL, 0, 0,
-                               UID_SELF, answer, now, NULL);
-    if (r < 0)
-        return doubt(core, balance, answer, now);
-    push_free(core, balance, balance->push);
-    return 0;
+    int r = push_undo(core, balance, balance->push, answer, read_first, 0, now, NULL);
+    return r < 0 ? doubt(core, balance, answer, now) : 0;
 }
 
 static int refused(struct core *core, struct balance *balance, const struct exchange_answer *answer,
@@ -360,6 +444,8 @@ int push_done(struct core *core, struct balance *balance, const struct exchange_
         return confirmed(core, balance, answer, now);
     case EXCHANGE_INSUFFICIENT:
     case EXCHANGE_NO_BALANCE:
+        if (balance->push->row.kind != CORE_PUSH_DEDUCT)
+            return refused(core, balance, answer, now); /* neither makes sense of a gift */
         hold_back(balance,
                   now); /* a reading says how much is there; growing delays, should it lie */
         return not_run(core, balance, answer, true, now);

@@ -55,7 +55,8 @@ static int load_push(struct core *core, const void *key, size_t key_length, cons
     struct balance *balance = balance_by_id(core, row.balance);
     if (!balance)
         return -ENOENT;
-    if (row.sequence != sequence || (row.state != CORE_PUSH_WATCHED && balance->push))
+    bool takes_place = row.state != CORE_PUSH_WATCHED && row.state != CORE_PUSH_QUEUED;
+    if (row.sequence != sequence || (takes_place && balance->push))
         return -EBADMSG;
     return push_new(core, &row, balance) ? 0 : -ENOMEM;
 }
@@ -150,6 +151,16 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
         return dedupe_load(core, table, key, key_length, value, value_length);
     case TABLE_META:
         return load_meta(core, key, key_length, value, value_length);
+    case TABLE_HOLD:
+        return hold_load(core, key, key_length, value, value_length);
+    case TABLE_RETURNED:
+        return give_load(core, key, key_length, value, value_length);
+    case TABLE_LINK:
+    case TABLE_OWNER:
+    case TABLE_INTENT:
+    case TABLE_CUSTOMER:
+    case TABLE_SUBSCRIPTIONS:
+    case TABLE_ACCESS:
     case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;
@@ -163,6 +174,7 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
 static uint32_t missing_balance(const struct core *core, const struct record_image *image)
 {
     struct core_push push;
+    struct core_hold hold;
     uint32_t id = 0;
 
     if ((image->table == TABLE_BALANCE || image->table == TABLE_READING) &&
@@ -171,6 +183,9 @@ static uint32_t missing_balance(const struct core *core, const struct record_ima
     } else if (image->table == TABLE_PUSH && image->value_length == sizeof(push)) {
         memcpy(&push, image->value, sizeof(push));
         id = push.balance;
+    } else if (image->table == TABLE_HOLD && image->value_length == sizeof(hold)) {
+        memcpy(&hold, image->value, sizeof(hold));
+        id = hold.balance;
     }
     return id && !balance_by_id(core, id) ? id : 0;
 }
@@ -250,6 +265,8 @@ int core_start(struct core *core, int64_t now)
         return r;
     core->started = true;
     for (struct push *push = core->pushes; push; push = push->all_next) {
+        if (push->row.state == CORE_PUSH_QUEUED)
+            continue;
         if (push->row.state == CORE_PUSH_SENDING)
             push->row.state = CORE_PUSH_DOUBT;
         push->row.empty_readings = 0;

@@ -4,6 +4,7 @@
  * - balances.c: the table of balances and products
  * - append.c: records with their images
  * - consume.c: spending; dedupe.c, dedupe_table.c, dedupe_forget.c: repeated requests
+ * - hold.c: reservations; give.c: credit refunds and grants
  * - replay.c: loading and replay
  * - planner.c: whose turn it is to talk to upstream; budget.c: how many requests it allows;
  *   turns.c: how many of them one user may cause
@@ -42,6 +43,11 @@ struct push {
 
 /* A look at upstream's history on behalf of one push; lives only in memory, and starts over when it
  * is interrupted. */
+struct hold {
+    struct core_hold row;
+    struct heap_node by_time;
+};
+
 struct lookup {
     struct push *push;
     bool want_balance; /* the history is read, the balance comes next */
@@ -84,6 +90,7 @@ struct balance {
     uint8_t exchange_kind;
     struct push *push;    /* sending, in doubt, or parked: at most one */
     struct push *watched; /* resolved after a resend */
+    struct push *own;     /* refunds and grants that wait, oldest first */
     struct lookup *lookup;
 
     enum turn queued; /* TURN_NONE: not ready */
@@ -181,6 +188,9 @@ struct core {
     struct map products_by_hash;
 
     struct dedupe dedupe;
+    struct map holds; /* sequence → struct hold *, owned */
+    struct heap holds_by_time;
+    struct map returned;    /* struct core_transaction → what give.c keeps of it, owned */
     struct map usage_index; /* hash of uid or customer → index */
     struct usage *usages;
     uint32_t usage_count, usage_capacity;
@@ -234,6 +244,27 @@ int64_t row_available(const struct core_row *row);
 struct hash128 hash_number(uint64_t number);
 
 /* --- append.c --- */
+/* What is to be done once: which method, for whom, with which arguments. */
+struct dedupe_command {
+    const char *method;
+    const struct core_consume *who; /* uid, stamp or key, customer */
+    struct hash128 fingerprint;
+};
+struct dedupe_request {
+    enum core_repeat repeat;
+    struct hash128 client, key; /* client: of stamps; key: of the entry */
+    struct hash128 fingerprint;
+    uint16_t slot;
+    uint64_t counter;
+    uint32_t uid;
+    bool new_client;
+};
+/* The images of a command's name; `entry` and `client` must live until append_finish. */
+struct dedupe_images {
+    struct dedupe_entry entry;
+    struct dedupe_client client;
+    uint8_t key[18];
+};
 struct append {
     uint8_t *buffer;
     uint64_t sequence, place;
@@ -252,12 +283,20 @@ void append_finish(struct core *core, struct append *append, enum record_type ty
                    const struct balance *balance, uint32_t uid, uint32_t pid, uint32_t events,
                    const void *detail, int64_t now);
 /* A balance's change, whole: `row` gets its last_place and becomes the balance's; events are told.
- * `reading` and `push` (with its key) may be NULL; a push whose state is 0 is deleted. */
+ * `reading`, `push` (a push whose state is 0 is deleted) and `request` (with `images`) may be NULL.
+ * The record's own sequence is written to all of `sequences` before anything is encoded, so that
+ * rows and details can carry it. */
 struct change {
     struct balance *balance;
     struct core_row row;
     const struct core_reading *reading;
-    struct core_push *push;
+    const struct core_push *push;
+    struct record_image extra[2];
+    size_t extra_count;
+    const struct dedupe_request *request;
+    struct dedupe_images *images;
+    uint64_t *sequences[4];
+    size_t sequence_count;
     enum record_type type;
     uint32_t uid, pid;
     uint32_t events;
@@ -270,35 +309,56 @@ void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t seq
 /* Flags and events that follow from a new row; `spent`: by a consume. */
 uint32_t crossing(const struct core *core, struct core_row *row, bool spent);
 
+/* --- consume.c --- */
+#define CONSUME_DETAIL_MAX (sizeof(struct record_consume) + CORE_METADATA_MAX)
+/* Writes a deduction's detail into a buffer of CONSUME_DETAIL_MAX bytes; its length. */
+size_t consume_detail(uint8_t *buffer, const struct record_consume *head,
+                      struct core_text metadata);
+/* CORE_OK: known and in memory; else what core_balance_get answers. *ret_balance is set unless
+ * CORE_LOAD. */
+int balance_look_up(struct core *core, struct core_text customer, struct core_text product,
+                    uint32_t uid, int64_t now, struct balance **ret_balance);
+/* Whether that much may be taken from what is available; fills in ret_consumed's credits and
+ * balance. */
+int consume_check(struct core *core, const struct core_consume *command,
+                  const struct balance *balance, int64_t now, struct core_consumed *ret_consumed);
+int consume_refused(struct core *core, struct balance *balance, int status, int64_t now);
+
 /* --- dedupe.c --- */
 void dedupe_init(struct dedupe *dedupe);
 void dedupe_deinit(struct dedupe *dedupe);
-struct dedupe_request {
-    enum core_repeat repeat;
-    struct hash128 client, key; /* client: of stamps; key: of the entry */
-    struct hash128 fingerprint;
-    uint16_t slot;
-    uint64_t counter;
-    uint32_t uid;
-    bool new_client;
-};
 /* CORE_OK: new, go on with dedupe_remember; a positive refusal; or CORE_OK with *ret_known:
  * answered before by that. */
-int dedupe_check(struct core *core, const struct core_consume *command, int64_t now,
+int dedupe_check(struct core *core, const struct dedupe_command *command, int64_t now,
                  struct dedupe_request *ret_request, const struct dedupe_entry **ret_known);
 /* Makes room in memory, so that dedupe_remember cannot fail after the record is appended. */
 int dedupe_reserve(struct core *core, const struct dedupe_request *request);
 void dedupe_release(struct core *core, const struct dedupe_request *request);
 int dedupe_start(struct core *core);
-/* The keys of the images, of 18 and 16 bytes; valid as long as the request is. */
-void dedupe_image_key(const struct dedupe_request *request, uint8_t ret_key[18],
-                      size_t *ret_length);
+/* The arguments that all commands for a balance have; `more` is what a method adds. */
+struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
+                                  const struct core_consume *command, int64_t more);
+void dedupe_append_images(struct append *append, const struct dedupe_request *request,
+                          struct dedupe_images *images);
 void dedupe_remember(struct core *core, const struct dedupe_request *request,
                      const struct dedupe_entry *entry);
 int dedupe_load(struct core *core, enum record_table table, const void *key, size_t key_length,
                 const void *value, size_t value_length);
 int dedupe_tick(struct core *core, int64_t now);
 int64_t dedupe_wakeup(const struct core *core);
+
+/* --- hold.c, give.c --- */
+int hold_load(struct core *core, const void *key, size_t key_length, const void *value,
+              size_t value_length);
+int hold_tick(struct core *core, int64_t now);
+int64_t hold_wakeup(const struct core *core);
+/* What the open reservations of a balance add up to: for core_check. */
+int64_t hold_sum(const struct core *core, uint32_t balance);
+void hold_deinit(struct core *core);
+int give_load(struct core *core, const void *key, size_t key_length, const void *value,
+              size_t value_length);
+void give_forget(struct core *core, const struct core_transaction *of);
+void give_deinit(struct core *core);
 
 /* --- turns.c --- */
 int usage_get(struct core *core, struct hash128 whose, struct usage **ret_usage);
@@ -321,6 +381,8 @@ void plan_withdraw(struct core *core, struct balance *balance);
 void plan_grown(struct core *core, struct balance *balance);
 void plan_failed(struct core *core, struct balance *balance, int64_t now);
 void plan_succeeded(struct core *core, struct balance *balance, int64_t now);
+/* After a deduction: the balance has more to push than before. */
+void plan_spent(struct core *core, struct balance *balance, bool was_pending, int64_t now);
 /* Somebody waits for a reading. */
 void plan_want(struct core *core, struct balance *balance, int64_t now);
 
@@ -335,6 +397,9 @@ int push_done(struct core *core, struct balance *balance, const struct exchange_
               int64_t now);
 int push_park(struct core *core, struct balance *balance, struct push *push,
               enum core_park_reason reason, const struct exchange_answer *answer, int64_t now);
+int push_undo(struct core *core, struct balance *balance, struct push *push,
+              const struct exchange_answer *answer, bool read_first, uint32_t events, int64_t now,
+              uint64_t *ret_sequence);
 struct push *push_new(struct core *core, const struct core_push *row, struct balance *balance);
 void push_free(struct core *core, struct balance *balance, struct push *push);
 /* Puts credits that upstream took under a push into P; 0 credits are fine. `push` is deleted, or

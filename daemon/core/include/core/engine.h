@@ -87,6 +87,9 @@ enum core_status {
     CORE_NOT_FOUND,
     CORE_MAY_HAVE_RUN, /* push retry */
     CORE_NOT_PARKED,
+    CORE_ENDED,      /* the reservation is no longer held: settled, released or expired */
+    CORE_GIVEN_BACK, /* the deduction was given back before, otherwise */
+    CORE_TOO_MUCH,   /* more than was deducted, or than upstream can count */
 };
 
 int core_new(const struct core_options *options, struct core **ret_core);
@@ -178,6 +181,87 @@ struct core_consumed {
  * ->credits are filled in. */
 int core_consume(struct core *core, const struct core_consume *command, int64_t now,
                  struct core_consumed *ret_consumed);
+/* --- reservations: credits held until they are settled, released, or their time is over --- */
+
+#define CORE_TTL_MAX (INT64_C(24) * 60 * 60 * 1000)
+
+struct core_reserved {
+    struct core_balance balance; /* after */
+    int64_t credits;
+    int64_t expires_at;
+    uint64_t sequence; /* reservation id, with the epoch */
+    uint32_t epoch;
+    bool replayed;
+};
+
+/* Like core_consume; `ttl` in ms, 1 to CORE_TTL_MAX. */
+int core_reserve(struct core *core, const struct core_consume *command, int64_t ttl, int64_t now,
+                 struct core_reserved *ret_reserved);
+
+struct core_reservation {
+    struct core_text customer, product;
+    struct core_hold hold;
+    uint32_t slot;
+};
+
+/* CORE_OK or CORE_NOT_FOUND. For finding out whose it is, before anything is done with it. */
+int core_reservation_get(const struct core *core, struct core_text reservation_id,
+                         struct core_reservation *ret_reservation);
+void core_reservation_id(const struct core *core, uint32_t epoch, uint64_t sequence,
+                         char ret_id[EXCHANGE_PUSH_ID_SIZE]);
+/* CORE_OK, CORE_NOT_FOUND or CORE_ENDED. The new time counts from now. */
+int core_extend(struct core *core, struct core_text reservation_id, int64_t ttl, uint32_t uid,
+                uint32_t pid, int64_t now, struct core_reserved *ret_reserved);
+
+struct core_settled {
+    struct core_balance balance;
+    int64_t credits;   /* deducted */
+    int64_t shortfall; /* used, and not there to be deducted */
+    int64_t balance_after;
+    uint64_t sequence; /* transaction id, with the epoch */
+    uint32_t epoch;
+    bool replayed;
+};
+
+/* Deducts what was really used: what is held, and beyond it what is available. After expiry, what
+ * is available. A second settle with the same amount gets the first one's answer, with another one
+ * CORE_KEY_REUSED; after a release, CORE_ENDED. */
+int core_settle(struct core *core, struct core_text reservation_id, int64_t raw_amount,
+                struct core_text metadata, uint32_t uid, uint32_t pid, int64_t now,
+                struct core_settled *ret_settled);
+/* CORE_OK also where it was released or had expired before; CORE_ENDED where it was settled. */
+int core_release(struct core *core, struct core_text reservation_id, uint32_t uid, uint32_t pid,
+                 int64_t now, struct core_reserved *ret_reserved);
+
+/* --- giving back, and giving (P10) --- */
+
+struct core_give_back {
+    struct core_text customer, product;
+    /* The deduction, as its record says. */
+    struct core_transaction of;
+    int64_t of_credits, of_raw_amount;
+    int64_t raw_amount; /* 0: all of it */
+    struct core_text reason;
+    uint32_t uid, pid;
+};
+
+struct core_given {
+    struct core_balance balance; /* after */
+    int64_t credits;
+    int64_t pushed; /* of these, spendable only when StellarTools has confirmed */
+    uint64_t sequence;
+    uint32_t epoch;
+    bool replayed;
+};
+
+/* CORE_OK; CORE_GIVEN_BACK; CORE_TOO_MUCH; or as core_consume where the balance is not at hand. */
+int core_credit_refund(struct core *core, const struct core_give_back *command, int64_t now,
+                       struct core_given *ret_given);
+/* Uses customer, product, raw_amount, metadata (as the reason's text), and who asks. CORE_NOT_FOUND
+ * where upstream has no such balance: nothing there creates one. */
+int core_grant(struct core *core, const struct core_consume *command, int64_t now,
+               struct core_given *ret_given);
+
 /* ceil(raw_amount / units_per_credit) */
 int64_t core_credits(int64_t raw_amount, int64_t units_per_credit);
 

@@ -40,7 +40,9 @@ struct exchange {
     const char *customer, *product;
     size_t customer_length, product_length;
     /* EXCHANGE_PUSH */
-    int64_t amount; /* raw units: credits × units_per_credit */
+    enum { EXCHANGE_DEDUCT, EXCHANGE_REFUND, EXCHANGE_GRANT } push_kind;
+    const char *reason; /* NUL-terminated, may be empty; valid until core_exchange_done */
+    int64_t amount;     /* raw units: credits × units_per_credit */
     char push_id[EXCHANGE_PUSH_ID_SIZE];
     char idempotency_key[EXCHANGE_KEY_SIZE];
     /* EXCHANGE_HISTORY */

@@ -36,7 +36,18 @@ enum record_type {
     RECORD_WRITE_OFF = 9, /* an operator dropped a push (P8) */
     RECORD_EVENT = 10,
     RECORD_FORGET = 11, /* dedupe keys and clients that are past their time */
-    /* 12…: reservations, credit refunds, grants, links, intents, deliveries */
+    RECORD_RESERVE = 12,
+    RECORD_EXTEND = 13,
+    RECORD_SETTLE = 14, /* a deduction: its detail is a record_consume */
+    RECORD_RELEASE = 15,
+    RECORD_EXPIRE = 16,
+    RECORD_CREDIT_REFUND = 17,
+    RECORD_GRANT = 18,
+    RECORD_LINK = 19,    /* a user got its customer, or lost it */
+    RECORD_INTENT = 20,  /* a create, durable before its request leaves */
+    RECORD_OUTCOME = 21, /* how it ended */
+    RECORD_OBJECT = 22,  /* an object of upstream's, as last seen */
+    /* 23…: deliveries */
 };
 
 /* The tables of the store; each image belongs to one. The store opens one LMDB database for each.
@@ -51,7 +62,15 @@ enum record_type {
     X(CLIENT, "clients")   /* 16-byte hash of uid and client id → struct dedupe_client */        \
     X(STAMP, "stamps") /* 16-byte client hash, u16 slot (big-endian) → struct dedupe_entry */    \
     X(KEY, "keys")     /* 16-byte hash of uid, method, customer, key → struct dedupe_entry */    \
-    X(META, "meta")    /* text → anything small: write-off totals, cursors */
+    X(HOLD, "holds")   /* u64 reservation sequence → struct core_hold */                         \
+    X(RETURNED, "returned")  /* struct core_transaction → struct core_return */                  \
+    X(LINK, "links")         /* user id → customer id */                                         \
+    X(OWNER, "owners")       /* customer id → user id: one customer has one user, too */         \
+    X(INTENT, "intents")     /* u64 sequence → struct intent_image */                            \
+    X(CUSTOMER, "customers") /* customer id → struct object_image */                             \
+    X(SUBSCRIPTIONS, "subscriptions") /* customer id → struct object_image: the whole list */    \
+    X(ACCESS, "access")               /* customer id, '/', product id → struct object_image */   \
+    X(META, "meta")                   /* text → anything small: write-off totals, cursors */
 
 enum record_table {
 #define X(name, text) TABLE_##name,

@@ -32,8 +32,11 @@ struct core_row {
 
 struct core_reading {
     int64_t consumed, granted; /* upstream's own counters, at the last trusted reading */
+    int64_t read_at;           /* our time of that reading */
     int64_t server_time;       /* upstream's clock then (its Date header, ms); 0: unknown */
-    int64_t written_off;       /* credits of dropped pushes, ever: part of `pushed` (P8) */
+    int64_t returned;    /* credits of refunds that found their deduction still pending: part of
+                            `pushed` (P10) */
+    int64_t written_off; /* credits of dropped pushes, ever: part of `pushed` (P8) */
 };
 
 /* Where a product's units_per_credit comes from; the configuration wins. */
@@ -51,8 +54,15 @@ enum core_push_state {
     CORE_PUSH_SENDING = 1, /* this attempt is under way, or about to be: begun, not answered */
     CORE_PUSH_DOUBT = 2,   /* to be looked up, not before `due_at` */
     CORE_PUSH_PARKED = 3,  /* waits for the operator */
+    CORE_PUSH_QUEUED = 5,  /* a refund or a grant that has not been begun */
     CORE_PUSH_WATCHED = 4, /* resolved after a resend; looked up once more at `due_at` */
 };
+
+/* What a push does upstream. Deductions are made up when their turn comes, from all that is
+ * pending; refunds and grants are each a push of their own from the command on (P10). */
+enum core_push_kind { CORE_PUSH_DEDUCT, CORE_PUSH_REFUND, CORE_PUSH_GRANT };
+
+#define CORE_PUSH_REASON_SIZE 64 /* bytes of a reason that go upstream, with a NUL */
 
 enum core_park_reason {
     CORE_PARK_NONE,
@@ -64,11 +74,13 @@ enum core_park_reason {
 struct core_push {
     uint64_t sequence; /* of the record that began it: with the epoch, its id */
     uint32_t epoch;
-    uint32_t balance;        /* dense id */
-    int64_t credits;         /* n */
+    uint32_t balance; /* dense id */
+    int64_t credits;  /* n */
+    int64_t granted_before;
     int64_t consumed_before; /* upstream's counter, and its clock, at the last reading before the
                                 push */
     int64_t read_before;     /* (0: that reading came without a Date) */
+    int64_t read_at;         /* our time of that reading */
     int64_t begun_at, begun_at_server; /* first attempt: our time, and upstream's clock as we then
                                           knew it (0: unknown) */
     int64_t due_at;
@@ -78,6 +90,50 @@ struct core_push {
     uint16_t attempt;       /* from 1 */
     uint8_t empty_readings; /* lookups in a row without a row of ours */
     uint8_t mismatches;     /* lookups in a row whose stories disagreed */
+    uint16_t kind;          /* enum core_push_kind */
+    uint16_t reserved[3];
+    char note[CORE_PUSH_REASON_SIZE]; /* the reason, of refunds and grants */
+};
+
+enum core_hold_state {
+    CORE_HOLD_HELD = 1,
+    CORE_HOLD_EXPIRED = 2,
+    CORE_HOLD_SETTLED = 3,
+    CORE_HOLD_RELEASED = 4
+};
+
+/* A reservation. It is remembered for a while after its end, so that a late settle finds it and a
+ * repeated one its answer. */
+struct core_hold {
+    uint64_t sequence; /* of the record that made it: with the epoch, its id */
+    uint32_t epoch;
+    uint32_t balance;
+    int64_t credits, raw_amount; /* what it holds, or held */
+    int64_t expires_at;
+    int64_t ended_at;
+    int64_t settled_credits, settled_raw, shortfall, balance_after;
+    uint64_t settled_sequence;
+    uint32_t settled_epoch;
+    uint32_t uid;
+    uint32_t state;
+    uint32_t reserved;
+};
+
+/* A deduction, by what its id says. */
+struct core_transaction {
+    uint64_t sequence;
+    uint32_t epoch;
+    uint32_t reserved;
+};
+
+/* That it was given back: once, ever. */
+struct core_return {
+    uint64_t sequence; /* of the refund */
+    uint32_t epoch;
+    uint32_t balance;
+    int64_t credits, raw_amount;
+    int64_t
+        pushed; /* of these, how many went upstream as a refund: the rest had not been pushed yet */
 };
 
 /* Keys are 16-byte hashes keyed with the ledger's secret, so that strangers cannot make two
@@ -116,7 +172,13 @@ struct record_consume {
     int64_t raw_amount, credits, balance_after;
     int64_t deducted_after;   /* D: pushed once P has reached it */
     uint32_t metadata_length; /* encoded msgpack, as the client sent it */
-    uint32_t reserved;
+    uint32_t reservation_epoch;
+    uint64_t reservation; /* a settle: sequence of what it settled; else 0 */
+};
+
+struct record_credit_refund {
+    struct core_transaction of;
+    struct core_return result;
 };
 
 struct record_push {
