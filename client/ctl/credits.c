@@ -150,7 +150,7 @@ int run_consume(struct ctl *ctl)
     return r;
 }
 
-static void print_transactions(const struct creditd_transactions_result *result)
+static void print_transactions(const struct creditd_transactions_result *result, int64_t offset)
 {
     struct table table;
 
@@ -178,7 +178,7 @@ static void print_transactions(const struct creditd_transactions_result *result)
     table_print(&table, stdout);
     table_deinit(&table);
     if (result->has_more)
-        printf("There are more: --offset %zu\n", result->count);
+        printf("There are more: --offset %" PRId64 "\n", offset + (int64_t)result->count);
 }
 
 int run_transactions(struct ctl *ctl)
@@ -202,7 +202,7 @@ int run_transactions(struct ctl *ctl)
     if (creditd_transactions(ctl->connection, &request, &result) != 0)
         return ctl_fail(ctl);
     if (!ctl_print_json(ctl))
-        print_transactions(&result);
+        print_transactions(&result, request.offset);
     creditd_transactions_clear(&result);
     return EXIT_DONE;
 }

@@ -1,6 +1,5 @@
 /* The commands for operators: ping, status, push. */
 #include "ctl.h"
-#include <inttypes.h>
 #include <string.h>
 
 int run_ping(struct ctl *ctl)
@@ -17,15 +16,21 @@ int run_ping(struct ctl *ctl)
     return EXIT_DONE;
 }
 
+/* What the daemon does not know is -1. */
+static struct text known(int64_t number)
+{
+    return number < 0 ? (struct text){.bytes = "?"} : human_count(number);
+}
+
 static void print_upstream(const struct creditd_status_result *status)
 {
     printf("upstream     %s, last heard %s",
            status->upstream.reachable ? "reachable" : "NOT reachable",
            human_age(status->upstream.last_success).bytes);
     if (status->upstream.requests_remaining >= 0)
-        printf(", %s", human_count(status->upstream.requests_remaining).bytes);
+        printf(", %s", known(status->upstream.requests_remaining).bytes);
     if (status->upstream.requests_remaining >= 0 && status->upstream.requests_limit >= 0)
-        printf(" of %s", human_count(status->upstream.requests_limit).bytes);
+        printf(" of %s", known(status->upstream.requests_limit).bytes);
     puts(status->upstream.requests_remaining >= 0 ? " requests left" : "");
     if (!status->upstream.helper)
         puts("             creditd-sync is NOT connected");
@@ -35,19 +40,19 @@ static void print_upstream(const struct creditd_status_result *status)
 
 static void print_ledger(const struct creditd_status_result *status)
 {
-    printf("pending      %s credits in %s balances", human_count(status->pending.credits).bytes,
-           human_count(status->pending.balances).bytes);
+    printf("pending      %s credits in %s balances", known(status->pending.credits).bytes,
+           known(status->pending.balances).bytes);
     if (status->pending.oldest_age > 0)
         printf(", the oldest for %s", human_duration(status->pending.oldest_age).bytes);
-    printf("\npushes       %s open, %s in doubt, %s parked\n",
-           human_count(status->pushes.open).bytes, human_count(status->pushes.doubt).bytes,
-           human_count(status->pushes.parked).bytes);
+    printf("\npushes       %s open, %s in doubt, %s parked\n", known(status->pushes.open).bytes,
+           known(status->pushes.doubt).bytes, known(status->pushes.parked).bytes);
     if (status->pushes.parked > 0)
         puts("             creditctl push list shows why");
-    printf("ledger       sequence %" PRId64 ", durable to %" PRId64 ", stored to %" PRId64 "\n",
-           status->ledger.sequence, status->ledger.durable_sequence,
-           status->ledger.stored_sequence);
-    printf("             durability %s\n", status->ledger.durability);
+    printf("ledger       sequence %s, durable to %s, stored to %s\n",
+           known(status->ledger.sequence).bytes, known(status->ledger.durable_sequence).bytes,
+           known(status->ledger.stored_sequence).bytes);
+    printf("             durability %s\n",
+           status->ledger.durability[0] ? status->ledger.durability : "?");
     if (strcmp(status->ledger.space, "reserve") == 0)
         puts("             THE DISK IS FULL: nothing more is deducted until there is room");
 }
@@ -67,9 +72,9 @@ int run_status(struct ctl *ctl)
            human_duration(status.uptime).bytes);
     print_upstream(&status);
     print_ledger(&status);
-    printf("balances     %s in memory\n", human_count(status.resident).bytes);
-    printf("connections  %s; %s requests, %s refused\n", human_count(status.connections).bytes,
-           human_count(status.requests.total).bytes, human_count(status.requests.refused).bytes);
+    printf("balances     %s in memory\n", known(status.resident).bytes);
+    printf("connections  %s; %s requests, %s refused\n", known(status.connections).bytes,
+           known(status.requests.total).bytes, known(status.requests.refused).bytes);
     return EXIT_DONE;
 }
 

@@ -101,17 +101,28 @@ static void print_error(const struct creditd_reply *reply, const char *stamp)
         fputs("  it may have been done: look before you ask again\n", stderr);
 }
 
+/* The daemon said yes, in a shape that is not known here. */
+static int fail_to_read(const struct ctl *ctl)
+{
+    static const char text[] =
+        "the daemon's answer is not what belongs there; is it another version?";
+
+    if (ctl->options[OPTION_JSON])
+        fprintf(stderr, "{\"code\":\"%s\",\"message\":\"%s\",\"data\":null}\n",
+                creditd_code_word(-EPROTO), text);
+    else
+        fprintf(stderr, "creditctl: %s\n", text);
+    return EXIT_REFUSED;
+}
+
 int ctl_fail(const struct ctl *ctl)
 {
     const struct creditd_reply *reply = creditd_last(ctl->connection);
     int status = creditd_reply_status(reply);
     char stamp[CREDITD_STAMP_TEXT_SIZE] = "";
 
-    if (status == 0) {
-        fputs("creditctl: the daemon's answer is not what belongs there; is it another version?\n",
-              stderr);
-        return EXIT_REFUSED;
-    }
+    if (status == 0)
+        return fail_to_read(ctl);
     if (creditd_reply_in_doubt(reply) && creditd_reply_stamp(reply))
         creditd_stamp_to_text(creditd_reply_stamp(reply), stamp);
     if (ctl->options[OPTION_JSON])

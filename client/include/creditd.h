@@ -21,38 +21,40 @@
  *
  * Mechanism
  * ---------
- * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread and
- * no event loop. Calls are queued and carry a deadline; many may be under way at once; they are sent
- * in the order in which they were made and may be answered in any order. A lost connection is opened
- * again, after delays that grow, and what had not been answered is sent again until it is answered or
- * its deadline has passed. So is what a stopping daemon refuses with "shutting_down".
+ * A `struct creditd` is one conversation with the daemon over its Unix socket. It owns no thread
+ * and no event loop. Calls are queued and carry a deadline; many may be under way at once; they
+ * are sent in the order in which they were made and may be answered in any order. A lost
+ * connection is opened again, after delays that grow, and what had not been answered is sent again
+ * until it is answered or its deadline has passed. So is what a stopping daemon refuses with
+ * "shutting_down".
  *
  * There are two ways to use it, and both may be mixed on one connection:
- *   blocking      creditd_consume(), creditd_balance(), ...: returns with the result. While it waits,
- *                 callbacks of asynchronous calls on the same connection are run.
- *   asynchronous  creditd_consume_async(), ...: returns at once, and the callback gets the reply, from
- *                 within creditd_dispatch(). The application waits with its own loop: see
- *                 creditd_fd(). creditd_uv.h does it for libuv.
+ *   blocking      creditd_consume(), creditd_balance(), ...: returns with the result. While it
+ *                 waits, callbacks of asynchronous calls on the same connection are run.
+ *   asynchronous  creditd_consume_async(), ...: returns at once, and the callback gets the reply,
+ *                 from within creditd_dispatch(). The application waits with its own loop:
+ *                 see creditd_fd(). creditd_uv.h does it for libuv.
  *
  * Spending exactly once
  * ---------------------
- * Sending a consume twice would spend twice, so each carries a stamp that the daemon remembers: the
- * second copy is answered with the first one's result, and `replayed` says so. The library draws the
- * stamps; a lost connection or a restart of the daemon needs nothing from you.
+ * Sending a consume twice would spend twice, so each carries a stamp that the daemon remembers:
+ * the second copy is answered with the first one's result, and `replayed` says so. The library
+ * draws the stamps; a lost connection or a restart of the daemon needs nothing from you.
  *
  * What is left is a call that ends without an answer: its deadline passed, or you closed the
  * connection. creditd_reply_in_doubt() then says whether it may have been executed, and
  * creditd_reply_stamp() gives its stamp. Ask again with that stamp in the request and the same
- * arguments, from this process or another one of the same user (creditd_stamp_to_text() for keeping
- * it): you get the answer of the first, or it is done now. Never ask again without the stamp: that is
- * a new purchase.
+ * arguments, from this process or another one of the same user (creditd_stamp_to_text() for
+ * keeping it): you get the answer of the first, or it is done now. Never ask again without the
+ * stamp: that is a new purchase.
  *
  * An application that has a name of its own for the purchase (an order number) may put it into
  * `idempotency_key` instead; it then takes the stamp's place, and no stamp is drawn.
  *
- * The daemon remembers for 24 hours at least, and of each connection's stamps those of the last 1024
- * changes at least; the library sees to it that a stamp in doubt stays among them. What it cannot
- * remember it answers with CREDITD_OUTCOME_UNKNOWN: it does not know, and has done nothing now.
+ * The daemon remembers for 24 hours at least, and of each connection's stamps those of the last
+ * 1024 changes at least; the library sees to it that a stamp in doubt stays among them. What it
+ * cannot remember it answers with CREDITD_OUTCOME_UNKNOWN: it does not know, and has done nothing
+ * now.
  *
  * Threads and processes
  * ---------------------
@@ -77,9 +79,9 @@
  *   -EDEADLK      a blocking call, or creditd_dispatch(), from within a callback.
  *   -ENAMETOOLONG from creditd_open(): no Unix socket can have that path.
  *
- * As the status of a reply (a blocking call returns it). Whether the call may have been done is what
- * creditd_reply_in_doubt() says; if so, ask again only with its stamp, and after a call without a
- * stamp look before you ask again. If it says no, nothing was done: ask again at will.
+ * As the status of a reply (a blocking call returns it). Whether the call may have been done is
+ * what creditd_reply_in_doubt() says; if so, ask again only with its stamp, and after a call
+ * without a stamp look before you ask again. If it says no, nothing was done: ask again at will.
  *   -ENOTCONN     no daemon listens.
  *   -ETIMEDOUT    the deadline passed.
  *   -ECONNRESET   the connection was lost after sending a call that must not be sent twice

@@ -106,7 +106,7 @@ static void timer_set(struct ipc_channel *channel, uint64_t due)
     if (due == UINT64_MAX)
         uv_timer_stop(&channel->timer);
     else
-        uv_timer_start(&channel->timer, on_timer, due > now ? due - now : 0, 0);
+        uv_timer_start(&channel->timer, on_timer, due > now ? due - now : 1, 0);
 }
 
 /* Calls back all that is due: each is out of the table before, and a callback may add others. */

@@ -137,7 +137,7 @@ void stream_schedule(struct ipc_stream *stream)
     if (due == UINT64_MAX)
         uv_timer_stop(&stream->timer);
     else
-        uv_timer_start(&stream->timer, on_timer, due > now ? due - now : 0, 0);
+        uv_timer_start(&stream->timer, on_timer, due > now ? due - now : 1, 0);
 }
 
 void stream_schedule_shrink(struct ipc_stream *stream)

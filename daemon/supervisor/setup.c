@@ -26,12 +26,11 @@ static int open_signals(int *ret_fd)
     int fd;
 
     sigemptyset(&set);
-    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         sigaddset(&set, numbers[i]);
-        /* What our parent ignores (nohup, a shell's background) would never reach the descriptor.
-         */
-        signal(numbers[i], SIG_DFL);
-    }
+    /* Where our parent ignores it, the kernel reaps our children, and nobody learns how they ended.
+     * Others that are ignored reach the descriptor all the same, being blocked. */
+    signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;

@@ -17,8 +17,6 @@ void supervisor_stop(struct supervisor *supervisor, int status)
     supervisor->stopping = true;
     supervisor->stop_phase = ROLE_OWNER;
     supervisor->kill_at_ms = supervisor_now_ms() + supervisor->stop_timeout_ms;
-    for (size_t i = 0; i < supervisor->role_count; i++)
-        supervisor->roles[i].start_at_ms = NEVER;
     (void)service_notify("STOPPING=1"); /* who does not hear it sees us end */
     sockets_close_client(&supervisor->sockets);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -137,6 +138,7 @@ static void child_exec(struct child *child)
 {
     int high[HARNESS_FDS_MAX];
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
     /* First out of the way, then into place: the numbers may overlap. */
     for (size_t i = 0; i < child->fd_count; i++)
         high[i] = fcntl(child->fds[i], F_DUPFD_CLOEXEC, 100);

@@ -44,16 +44,21 @@ static int draw_pair(struct sim *sim)
     return row * SIM_COLUMNS + column;
 }
 
-/* Mostly little of what there is, so that there is something to spend; now and then anything. */
+/* Mostly little of what there is, so that there is something to spend; now and then anything. What
+ * one push can carry is limited (P1): more than a few of these would take hours to push. */
 static int64_t draw_raw(struct sim *sim, int pair)
 {
     const int64_t most = (INT64_C(1) << 53) - 1;
     int64_t units = sim->upstream.real_units[pair % SIM_COLUMNS];
+    units = units > 0 ? units : 1;
+    int64_t push = most / units < INT32_MAX ? most / units : INT32_MAX;
     int64_t credits = prng_range(&sim->prng, 1, sim->scenario.spend_max);
-    if (prng_chance(&sim->prng, 10) || units < 1)
+    if (prng_chance(&sim->prng, 10) && sim->scenario.grant_max <= INT64_C(1) << 34)
         return prng_range(&sim->prng, 1, most);
     if (prng_chance(&sim->prng, 700))
         credits = 1 + credits / 100;
+    if (credits > push / 8)
+        credits = prng_chance(&sim->prng, 20) ? push + push / 8 : push / 8;
     if (credits > most / units)
         credits = most / units;
     return (credits - 1) * units + prng_range(&sim->prng, 1, units);

@@ -69,8 +69,8 @@ static void judge_repeat(struct sim *sim, struct call *call, int status,
                sim->clients[purchase->client].counter < purchase->counter + WINDOW &&
                memcmp(sim->clients[purchase->client].client_id, purchase->client_id, 16) == 0) {
         sim_fail(sim, "OUTCOME_UNKNOWN within the window");
-    } else if (status > CORE_COLD && status != CORE_KEY_REUSED && status != CORE_OUTCOME_UNKNOWN &&
-               !old) {
+    } else if (status > CORE_COLD && purchase->pair == call->pair && status != CORE_KEY_REUSED &&
+               status != CORE_OUTCOME_UNKNOWN && !old) {
         sim_fail(sim, "a repeated request was answered with %d", status);
     } else if (status == CORE_COLD && purchase->pair == call->pair) {
         sim_fail(sim, "a repeated request waits for upstream");

@@ -24,7 +24,7 @@ static void print_failure(void)
     uint64_t from = sim.trace_count > SIM_TRACE_LINES ? sim.trace_count - SIM_TRACE_LINES : 0;
     printf("seed %llu: FAILED at step %llu, time %+lld: %s\n", (unsigned long long)sim.seed,
            (unsigned long long)sim.step, (long long)(sim.now - SIM_START), sim.failure);
-    scenario_print(&sim.scenario, stdout);
+    scenario_print(&sim.drawn, stdout);
     for (uint64_t i = from; i < sim.trace_count && !sim.verbose; i++)
         printf("  %s\n", sim.trace[i % SIM_TRACE_LINES]);
     fflush(stdout);

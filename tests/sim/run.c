@@ -78,7 +78,6 @@ static void begin_events(struct sim *sim)
 {
     const struct scenario *s = &sim->scenario;
     clients_init(sim);
-    sim_later(sim, s->sync_every, EVENT_SYNC, 0, 0);
     sim_later(sim, s->crash_every, EVENT_CRASH, 0, 0);
     sim_later(sim, s->helper_every, EVENT_HELPER, 0, 0);
     sim_later(sim, s->operator_every, EVENT_OPERATOR, 0, 0);
@@ -97,6 +96,7 @@ bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose)
     scenario_draw(&sim->scenario, &sim->prng);
     if (steps > 0)
         sim->scenario.steps = steps;
+    sim->drawn = sim->scenario;
     sim->alone = scenario_alone(&sim->scenario);
     ledger_init(&sim->ledger);
     name_pairs(sim);
@@ -127,6 +127,15 @@ static void sync_event(struct sim *sim)
 {
     ledger_flush(&sim->ledger);
     ledger_sync(&sim->ledger, sim->calm || prng_chance(&sim->prng, 500));
+    sim->sync_ordered = false;
+}
+
+/* Something waits for the disk. */
+static void order_sync(struct sim *sim)
+{
+    if (sim->sync_ordered || sim->ledger.durable >= sim->ledger.count)
+        return;
+    sim->sync_ordered = true;
     sim_later(sim, sim->scenario.sync_every, EVENT_SYNC, 0, 0);
 }
 
@@ -243,6 +252,7 @@ static void step(struct sim *sim)
         process_pump(sim);
         wire_release(sim);
     }
+    order_sync(sim);
     if (!sim->failed)
         invariants_check(sim);
     if (!sim->failed && sim->step % 64 == 0)
@@ -254,7 +264,6 @@ static void step(struct sim *sim)
 static void calm_down(struct sim *sim)
 {
     sim_trace(sim, "faults stop");
-    bool wrong_units = sim->scenario.wrong_units;
     sim->calm = true;
     scenario_calm(&sim->scenario);
     sim->weather = FINE;
@@ -263,9 +272,6 @@ static void calm_down(struct sim *sim)
         sim->helper = true;
         core_set_helper(sim->core, true, sim->now);
     }
-    for (int column = 0; column < sim->scenario.products; column++)
-        if (wrong_units)
-            operators_configure(sim, column);
     core_resume(sim->core, sim->now);
     process_settle(sim);
 }
@@ -343,6 +349,8 @@ static void come_to_rest(struct sim *sim)
             return;
         }
         if (sim->now >= next_look) {
+            for (int column = 0; sim->drawn.wrong_units && column < sim->drawn.products; column++)
+                operators_configure(sim, column);
             grant_what_is_short(sim);
             operators_resolve(sim, true);
             look_at_all(sim);

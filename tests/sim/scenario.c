@@ -36,7 +36,7 @@ static void draw_policy(struct core_policy *policy, struct prng *prng)
 
 static void draw_pace(struct scenario *s, struct prng *prng)
 {
-    s->client_every = ONE_OF(prng, 5, 50, 500, 500, 5000);
+    s->client_every = ONE_OF(prng, 10, 100, 1000, 1000, 5000);
     s->sync_every = ONE_OF(prng, 2, 10, 200);
     s->crash_every = prng_chance(prng, 700) ? s->client_every * ONE_OF(prng, 20, 100, 500) : 0;
     s->helper_every = prng_chance(prng, 400) ? ONE_OF(prng, 3000, 30000, 120000) : 0;
@@ -46,7 +46,7 @@ static void draw_pace(struct scenario *s, struct prng *prng)
     s->weather_every = prng_chance(prng, 500) ? ONE_OF(prng, 20000, 120000) : 0;
     s->jump_every = prng_chance(prng, 150) ? s->client_every * 200 : 0;
     s->space_every = prng_chance(prng, 150) ? s->client_every * 50 : 0;
-    s->probe_every = ONE_OF(prng, 100, 1000);
+    s->probe_every = 3 * s->client_every;
 }
 
 static void draw_clients(struct scenario *s, struct prng *prng)
@@ -85,18 +85,18 @@ static void draw_upstream(struct scenario *s, struct prng *prng)
 
 static void draw_faults(struct scenario *s, struct prng *prng)
 {
-    unsigned most = (unsigned)ONE_OF(prng, 20, 100, 300);
-    s->not_sent = sometimes(prng, 300, most);
-    s->lost_before = sometimes(prng, 300, most);
-    s->lost_after = sometimes(prng, 300, most);
-    s->error_before = sometimes(prng, 300, most);
-    s->error_after = sometimes(prng, 300, most);
-    s->stuck_lock = sometimes(prng, 200, most);
-    s->late = sometimes(prng, 300, most);
-    s->twice = sometimes(prng, 200, most);
-    s->read_lost = sometimes(prng, 300, most);
-    s->read_failed = sometimes(prng, 300, most);
-    s->refused = sometimes(prng, 60, 50);
+    unsigned most = (unsigned)ONE_OF(prng, 50, 150, 400);
+    s->not_sent = sometimes(prng, 400, most);
+    s->lost_before = sometimes(prng, 400, most);
+    s->lost_after = sometimes(prng, 400, most);
+    s->error_before = sometimes(prng, 400, most);
+    s->error_after = sometimes(prng, 400, most);
+    s->stuck_lock = sometimes(prng, 300, most);
+    s->late = sometimes(prng, 400, most);
+    s->twice = sometimes(prng, 300, most);
+    s->read_lost = sometimes(prng, 400, most);
+    s->read_failed = sometimes(prng, 400, most);
+    s->refused = sometimes(prng, 80, 50);
     if (prng_chance(prng, 100)) {
         s->row_alone = sometimes(prng, 500, 200);
         s->balance_alone = sometimes(prng, 500, 200);
@@ -128,7 +128,6 @@ void scenario_calm(struct scenario *s)
     s->not_sent = s->lost_before = s->lost_after = s->error_before = s->error_after = 0;
     s->stuck_lock = s->late = s->twice = s->read_lost = s->read_failed = s->refused = 0;
     s->row_alone = s->balance_alone = s->overwritten = 0;
-    s->sync_every = 100;
     s->others_use_rate = false;
     s->wrong_units = false;
 }

@@ -166,7 +166,9 @@ static void send_out(struct sim *sim, struct wire *wire)
         end_with(sim, wire, EXCHANGE_UNANSWERED, 0, sim->now + s->timeout);
     } else if (wire->fate == FATE_LATE) {
         end_with(sim, wire, EXCHANGE_UNANSWERED, 0, sim->now + s->timeout);
-        order_late(sim, wire, wire->close_at + prng_range(&sim->prng, 1, late_bound(sim)));
+        wire->late_at = wire->close_at + prng_range(&sim->prng, 1, late_bound(sim));
+        wire->late = sim->late_count;
+        order_late(sim, wire, wire->late_at);
     } else {
         queue_push(&sim->queue, wire->arrive_at, EVENT_ARRIVE, (uint64_t)(wire - sim->wires),
                    wire->generation);
@@ -298,6 +300,8 @@ void wire_answer(struct sim *sim, size_t index, uint64_t generation)
 void wire_late(struct sim *sim, size_t index)
 {
     struct late_order order = sim->lates[index];
+    if (order.cancelled)
+        return;
     struct exchange_answer answer = {0};
     sim_trace(sim, "executes late: %s", order.key);
     faults_deduct(sim, order.pair, order.push_id, order.key, order.amount, false, true, &answer);
@@ -305,6 +309,13 @@ void wire_late(struct sim *sim, size_t index)
 
 static void cut_one(struct sim *sim, struct wire *wire)
 {
+    if (wire->sent && wire->fate == FATE_LATE && wire->late_at > sim->now + late_bound(sim)) {
+        /* Its connection closes earlier than was thought, and how late it may be counts from then.
+         */
+        sim->lates[wire->late].cancelled = true;
+        order_late(sim, wire, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
+        return;
+    }
     if (!wire->sent || wire->arrived || !is_write(&wire->exchange) || wire->fate == FATE_NOT_SENT ||
         wire->fate == FATE_LATE || wire->fate == FATE_LOST_BEFORE)
         return;

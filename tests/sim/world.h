@@ -115,7 +115,8 @@ struct wire {
     char customer[SIM_NAME_SIZE], product[SIM_NAME_SIZE];
     int pair, column;
     enum fate fate;
-    int64_t arrive_at, close_at;
+    int64_t arrive_at, close_at, late_at;
+    size_t late; /* FATE_LATE: the order */
     struct exchange_answer answer;
 };
 
@@ -123,6 +124,7 @@ struct late_order {
     int pair;
     char push_id[EXCHANGE_PUSH_ID_SIZE], key[EXCHANGE_KEY_SIZE];
     int64_t amount;
+    bool cancelled;
 };
 
 struct push {
@@ -143,7 +145,7 @@ struct told_event {
 
 struct sim {
     uint64_t seed, step;
-    struct scenario scenario;
+    struct scenario scenario, drawn; /* as it is now; as the seed drew it */
     struct prng prng;
     struct queue queue;
     int64_t now;
@@ -152,7 +154,7 @@ struct sim {
     struct core *core;
     struct core_options options;
     enum weather weather;
-    bool helper, calm, verbose;
+    bool helper, calm, verbose, sync_ordered;
     bool alone; /* nobody else changes balances, and nothing is told wrongly: figures must match */
 
     struct pair pairs[SIM_PAIRS];

@@ -124,6 +124,10 @@ void stage_start(struct stage *stage, const char *const *arguments, const char *
     if (!stage->supervisor) {
         dup2(output[1], STDOUT_FILENO);
         dup2(errors[1], STDERR_FILENO);
+        /* As under nohup, in the background of some shells, and below careless parents. */
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGINT, SIG_IGN);
+        signal(SIGCHLD, SIG_IGN);
         dup2(output[1], 17); /* something inherited, which no role may have */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_supervisor(stage, arguments, variables);

@@ -2,8 +2,8 @@
  * Plays a role of creditd for the tests of its supervisor. It tells the test, over a socket of the
  * test's, how it was started and what happens to it, and does what the test says:
  *
- *   tells   role NAME, pid N, arg …, env …, fd N WHAT, end; then HUP, TERM, EOF (serve has gone),
- * pong, accepted is told ready, exit N, ping, accept NAME, print TEXT
+ *   tells   role NAME, pid N, arg …, env …, fd N WHAT, signals …, end; then HUP, TERM, EOF (serve
+ * has gone), pong, accepted is told ready, exit N, ping, accept NAME, print TEXT
  */
 #include <dirent.h>
 #include <errno.h>
@@ -58,6 +58,19 @@ static void describe_fds(FILE *report)
         closedir(directory);
 }
 
+/* Which signals we were started with blocked or ignored. */
+static void describe_signals(FILE *report)
+{
+    FILE *status = fopen("/proc/self/status", "re");
+    char line[256];
+
+    while (status && fgets(line, sizeof(line), status))
+        if (!strncmp(line, "SigBlk:", 7) || !strncmp(line, "SigIgn:", 7))
+            fprintf(report, "signals %s", line);
+    if (status)
+        fclose(status);
+}
+
 static void send_report(char **argv)
 {
     char *text = NULL;
@@ -73,6 +86,7 @@ static void send_report(char **argv)
     for (char **item = environ; *item; item++)
         fprintf(report, "env %s\n", *item);
     describe_fds(report); /* before there is one of our own */
+    describe_signals(report);
     fputs("end\n", report);
     fclose(report);
     if (!path || fd_connect_unix(path, &control) < 0 || dup2(control, 100) < 0)

@@ -5,7 +5,6 @@
 #include "stage.h"
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,25 +203,5 @@ Test(run, a_second_sigterm_kills)
     actor_expect_end(sync_role);
     stage_error(stage, "creditd-serve does not stop; it is killed");
     cr_assert_eq(stage_wait(stage), 1);
-    check_all_gone();
-}
-
-Test(run, a_restart_that_is_planned_does_not_keep_it_from_stopping)
-{
-    kill(sync_role->pid, SIGKILL);
-    kill(stage->supervisor, SIGTERM);
-    actor_expect(serve, "TERM");
-    actor_tell(serve, "exit 0");
-    while (waitpid(stage->supervisor, NULL, WNOHANG) == 0) {
-        /* It may have been started again in between. */
-        struct pollfd control = {.fd = stage->control, .events = POLLIN};
-
-        if (poll(&control, 1, 10) > 0) {
-            actor_free(sync_role);
-            sync_role = stage_actor(stage, "creditd-sync");
-            actor_tell(sync_role, "exit 0");
-        }
-    }
-    stage->supervisor = 0;
     check_all_gone();
 }

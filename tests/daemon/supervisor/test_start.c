@@ -164,6 +164,19 @@ Test(start, the_key_does_not_stay_in_the_supervisors_own_environment)
     actor_free(serve);
 }
 
+Test(start, signals_are_as_if_nobody_had_touched_them)
+{
+    struct actor *serve;
+
+    stage_start(stage, NULL, NULL);
+    serve = stage_actor(stage, "creditd-serve");
+    check_lines(serve, "signals", "SigBlk:\t%016d\nSigIgn:\t%016d\n", 0, 0);
+    actor_tell(serve, "ready");
+    kill(stage->supervisor, SIGHUP);
+    actor_expect(serve, "HUP");
+    actor_free(serve);
+}
+
 static int open_notify(const struct stage *on, char **ret_variable)
 {
     CLEANUP(cleanup_free) char *path = stage_path(on, "notify");

@@ -57,7 +57,8 @@ Test(process, the_key_is_to_be_seen_nowhere)
     cr_expect(proc_holds(rig.process.pid, "environ", "CREDITD_LOG_LEVEL=debug"));
     cr_expect(!proc_holds(rig.process.pid, "environ", RIG_KEY));
     cr_expect(!proc_holds(rig.process.pid, "cmdline", RIG_KEY));
-    cr_expect(proc_holds(rig.process.pid, "limits", "Max core file size        0"));
+    cr_expect(
+        proc_holds(rig.process.pid, "limits", "Max core file size        0                    0 "));
     log = harness_process_log(&rig.process);
     cr_expect_null(strstr(log, RIG_KEY), "%s", log);
     free(log);
@@ -163,6 +164,28 @@ Test(process, the_environment_says_where_upstream_is_and_no_proxy_is_asked_on_lo
     cr_expect_eq(upstream_count(proxy), 0);
     rig_deinit(&rig);
     upstream_free(server);
+    upstream_free(proxy);
+}
+
+Test(process, a_proxy_sees_no_key_and_what_it_refuses_was_not_sent)
+{
+    struct upstream_step step = {ACT_REPLY_CLOSE,
+                                 "HTTP/1.1 403 No\r\nContent-Length: 0\r\nRetry-After: 9\r\n\r\n"};
+    struct upstream_server *proxy = upstream_new(&step, 1);
+    char variable[80];
+    const char *const environment[] = {variable, "no_proxy=", "NO_PROXY=", NULL};
+    struct rig rig;
+    json_t *answer;
+
+    snprintf(variable, sizeof variable, "https_proxy=%s", upstream_url(proxy));
+    rig_init_with(&rig, NULL, 0, "https://upstream.invalid", NULL, environment);
+    answer = rig_deduct(&rig, 0);
+    rig_expect(answer, "{\"outcome\":\"not_sent\",\"http_status\":0}", "CONNECT refused");
+    json_decref(answer);
+    cr_assert_eq(upstream_count(proxy), 1);
+    cr_expect_eq(strncmp(upstream_request(proxy, 0), "CONNECT upstream.invalid:443 ", 29), 0);
+    cr_expect_null(strstr(upstream_request(proxy, 0), RIG_KEY));
+    rig_deinit(&rig);
     upstream_free(proxy);
 }
 

@@ -79,9 +79,12 @@ Test(ctl, tables_for_people)
     has(out, "9.9, degraded, up for 3 h 12 min");
     has(out, "1,234,567 credits in 12 balances");
     has(out, "nothing is pushed: unauthorized");
+    has(out, "pushes       ? open");
     cr_assert_eq(ctl("$P transactions --user u prod_1"), 0);
     has(out, "time                 transaction  credits        raw");
     has(out, "2023-11-14 22:13:20  tx_1_1         1,234  1,233,567");
+    cr_assert_eq(ctl("$P transactions --user u prod_1 --offset 20"), 0);
+    has(out, "There are more: --offset 21");
     cr_assert_eq(ctl("$P push list"), 0);
     has(out, "psh_1_1_1  parked  cus_1");
     cr_assert_eq(ctl("$P push drop psh_1_1_1 --reason because"), 0);

@@ -523,7 +523,7 @@ Test(engine, K2_a_stamp_in_doubt_stays_within_its_clients_window)
 
 Test(engine, K2_an_id_is_not_used_for_longer_than_the_daemon_remembers)
 {
-    struct ended ended[4] = {0};
+    struct ended ended[5] = {0};
 
     consume(1, &ended[0]);
     turn();
@@ -540,6 +540,10 @@ Test(engine, K2_an_id_is_not_used_for_longer_than_the_daemon_remembers)
     turn();
     cr_assert_neq(memcmp(fake.requests[3].stamp.bytes, fake.requests[2].stamp.bytes, 16), 0);
     cr_assert_eq(stamp_counter(&fake.requests[3].stamp), 1);
+    fake.now += STAMP_AGE_MAX; /* or it stands still */
+    consume(1, &ended[4]);
+    turn();
+    cr_assert_neq(memcmp(fake.requests[4].stamp.bytes, fake.requests[3].stamp.bytes, 16), 0);
 }
 
 Test(engine, K2_an_id_that_the_daemon_does_not_remember_is_not_used_again)
@@ -628,6 +632,21 @@ Test(engine, a_stopping_daemon_is_left_and_asked_again_later)
     cr_assert_arr_eq(&fake.requests[3].stamp, &fake.requests[1].stamp, 24);
 }
 
+Test(engine, what_a_stopping_daemon_refused_is_not_in_doubt)
+{
+    struct ended ended = {0};
+
+    consume(1, &ended);
+    turn();
+    fake_answer_error(&fake, &fake.requests[0], PROTO_ERROR_SHUTTING_DOWN, NULL, NULL);
+    fake.connect_error = -ENOENT;
+    turn();
+    advance(CREDITD_TIMEOUT_DEFAULT);
+    turn();
+    cr_assert_eq(ended.status, -ENOTCONN);
+    cr_assert_not(ended.in_doubt);
+}
+
 Test(engine, closing_ends_calls_and_says_which_may_have_been_done)
 {
     struct ended sent = {0}, waiting = {0};
@@ -647,9 +666,12 @@ Test(engine, closing_ends_calls_and_says_which_may_have_been_done)
 
 static void close_it(struct creditd *connection, const struct creditd_reply *reply, void *data)
 {
+    size_t pending = creditd_pending(connection);
+
     cr_assert_eq(creditd_reply_status(reply), 0);
     cr_assert_eq(creditd_dispatch(connection, 0), -EDEADLK);
     cr_assert_eq(creditd_ping(connection, data), -EDEADLK);
+    cr_assert_eq(creditd_pending(connection), pending, "queued after all");
     creditd_close(connection);
     cr_assert_eq(creditd_ping_async(connection, NULL, NULL), -ECANCELED);
 }

@@ -116,6 +116,19 @@ Test(garbage, an_answer_of_another_shape_is_told_to_its_call_alone)
     cr_assert_neq(fake.fd, -1);
 }
 
+Test(garbage, a_result_without_a_member_is_none)
+{
+    msgpack_packer p;
+
+    ask();
+    message_pack_result(&fake.answers, fake.requests[0].msgid);
+    msgpack_packer_init(&p, &fake.answers, msgpack_sbuffer_write);
+    msgpack_pack_map(&p, 1);
+    pack_kv_int(&p, "balance", 1);
+    fake_turn(&fake, c);
+    cr_assert_eq(status, -EPROTO);
+}
+
 Test(garbage, an_oversized_answer_is_not_collected)
 {
     static char chunk[1024 * 1024];

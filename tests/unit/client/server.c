@@ -14,13 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PEERS_MAX 64
-
-struct peer {
-    int fd;
-    msgpack_sbuffer input;
-    struct frame_scanner scanner;
-};
+#define PEERS_MAX (sizeof((struct server *)0)->peers / sizeof((struct server *)0)->peers[0])
 
 static void pack_names(msgpack_packer *p)
 {
@@ -228,7 +222,7 @@ static int answer(struct server *server, const struct message *message, msgpack_
 }
 
 /* Answers all whole messages; -1 to hang up. */
-static int answer_all(struct server *server, struct peer *peer, msgpack_sbuffer *output)
+static int answer_all(struct server *server, struct server_peer *peer, msgpack_sbuffer *output)
 {
     msgpack_zone zone;
     size_t offset = 0, length;
@@ -267,7 +261,7 @@ static bool write_all(int fd, const char *data, size_t length)
     return true;
 }
 
-static bool serve(struct server *server, struct peer *peer)
+static bool serve(struct server *server, struct server_peer *peer)
 {
     char chunk[4096];
     ssize_t n = recv(peer->fd, chunk, sizeof chunk, 0);
@@ -287,21 +281,21 @@ static bool serve(struct server *server, struct peer *peer)
     return goes_on;
 }
 
-static void hang_up(struct peer *peer)
+static void hang_up(struct server_peer *peer)
 {
     close(peer->fd);
     msgpack_sbuffer_destroy(&peer->input);
     peer->fd = -1;
 }
 
-static void welcome(struct server *server, struct peer *peers)
+static void welcome(struct server *server, struct server_peer *peers)
 {
     int fd = accept(server->listener, NULL, NULL);
 
     for (size_t i = 0; i < PEERS_MAX; i++) {
         if (peers[i].fd >= 0)
             continue;
-        peers[i] = (struct peer){.fd = fd};
+        peers[i] = (struct server_peer){.fd = fd};
         frame_scanner_init(&peers[i].scanner, PROTO_MESSAGE_SIZE_DEFAULT);
         server->connections++;
         return;
@@ -312,7 +306,7 @@ static void welcome(struct server *server, struct peer *peers)
 static void *run(void *data)
 {
     struct server *server = data;
-    struct peer peers[PEERS_MAX];
+    struct server_peer *peers = server->peers;
     struct pollfd fds[PEERS_MAX + 2];
 
     for (size_t i = 0; i < PEERS_MAX; i++)

@@ -5,8 +5,16 @@
 #pragma once
 
 #include <creditd.h>
+#include <msgpack.h>
+#include <proto/frame.h>
 #include <pthread.h>
 #include <stdint.h>
+
+struct server_peer {
+    int fd;
+    msgpack_sbuffer input;
+    struct frame_scanner scanner;
+};
 
 struct server {
     char directory[64], path[108];
@@ -19,7 +27,8 @@ struct server {
         char key[80];
         int64_t amount;
     } seen[4096];
-    int mute;     /* so many changes are done and not answered */
+    struct server_peer peers[64]; /* the thread's own */
+    int mute;                     /* so many changes are done and not answered */
     int hang_ups; /* so many changes are done, and the connection is closed before the answer */
 };
 

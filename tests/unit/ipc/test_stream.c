@@ -340,6 +340,9 @@ Test(stream, a_peer_that_only_reads_on_gets_its_answers)
     shutdown(subject.peer, SHUT_WR);
     world_until(&subject.world, &subject.ends, 1);
     world_settle(&subject.world);
+    ipc_stream_pause(subject.stream);
+    ipc_stream_resume(subject.stream);
+    world_settle(&subject.world);
     cr_expect_eq(subject.ends, 1);
     answer(&subject, 7);
     ipc_stream_drain(subject.stream);
@@ -483,6 +486,21 @@ Test(stream, draining_writes_all_that_is_queued)
         world_settle(&subject.world);
     }
     cr_expect_eq(received, expected);
+    world_until(&subject.world, &subject.closed, 1);
+    cr_expect_eq(subject.reason, IPC_CLOSED_LOCAL);
+    subject_deinit(&subject);
+}
+
+Test(stream, the_first_reason_to_end_is_told)
+{
+    struct subject subject;
+
+    subject_init(&subject, NULL);
+    pack_ping(ipc_stream_output(subject.stream), 1, 2000000);
+    ipc_stream_drain(subject.stream);
+    world_settle(&subject.world);
+    close(subject.peer);
+    subject.peer = -1;
     world_until(&subject.world, &subject.closed, 1);
     cr_expect_eq(subject.reason, IPC_CLOSED_LOCAL);
     subject_deinit(&subject);

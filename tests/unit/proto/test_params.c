@@ -430,7 +430,7 @@ Test(methods, names_go_there_and_back)
         enum proto_method found = PROTO_METHOD_COUNT_;
 
         cr_assert_eq(proto_method_find(spec->name, strlen(spec->name), &found), 0);
-        cr_expect_eq(found, m);
+        cr_expect_eq((int)found, m);
         cr_expect_eq(proto_method_find(spec->name, strlen(spec->name) - 1, &found), -ENOENT);
         cr_expect_eq(spec->needed & ~spec->known, 0);
         cr_expect_gt(strlen(spec->help), 5);

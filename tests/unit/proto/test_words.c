@@ -9,7 +9,7 @@ Test(words, errors_go_there_and_back)
     for (int i = 1; i < PROTO_ERROR_COUNT_; i++) {
         const char *code = proto_error_code((enum proto_error)i);
         cr_assert_not_null(code);
-        cr_expect_eq(proto_error_from_code(code, strlen(code)), i, "%s", code);
+        cr_expect_eq((int)proto_error_from_code(code, strlen(code)), i, "%s", code);
         cr_expect_gt(strlen(proto_error_meaning((enum proto_error)i)), 5);
         cr_expect_eq(proto_error_from_code(code, strlen(code) - 1), PROTO_ERROR_NONE, "%s cut",
                      code);
@@ -39,7 +39,7 @@ Test(words, outcomes_go_there_and_back)
     for (int i = 0; i < UPSTREAM_OUTCOME_COUNT_; i++) {
         const char *word = upstream_outcome_word((enum upstream_outcome)i);
         cr_assert_not_null(word);
-        cr_expect_eq(upstream_outcome_from_word(word, strlen(word)), i, "%s", word);
+        cr_expect_eq((int)upstream_outcome_from_word(word, strlen(word)), i, "%s", word);
     }
 }
 

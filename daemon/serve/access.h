@@ -1,0 +1,48 @@
+/*
+ * Who may do what. A peer is a process at the other end of a client's connection, known by what the
+ * kernel says of it (uid, gids); [access] grants it roles. Roles do not include each other; root
+ * and the daemon's own user have all of them.
+ *
+ * Pure but for access_peer_groups.
+ */
+#pragma once
+
+#include <proto/methods.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <util/config.h>
+
+struct access_peer {
+    uint32_t uid, gid, pid;
+    gid_t *groups; /* supplementary ones */
+    size_t group_count;
+};
+
+/* The supplementary groups of the process at the other end, as of its connect(). The caller frees
+ * *ret_groups. */
+int access_peer_groups(int fd, gid_t **ret_groups, size_t *ret_count);
+
+/* Roles as bits: 1 << enum proto_role. */
+unsigned access_roles(const struct config *config, const struct access_peer *peer,
+                      uint32_t own_uid);
+
+/* A refusal, as the client is told it: code, text, and data {key: value} where key is not NULL. */
+struct refusal {
+    enum proto_error error;
+    const char *text;
+    const char *data_key, *data_value;
+};
+
+struct identity {
+    const char *customer; /* not NUL-terminated; points into the request */
+    size_t customer_length;
+};
+
+/* Whether a peer with these roles may call the method with these parameters, and for whom: 0 with
+ * *ret_identity (empty for methods without one), or a positive enum proto_error with *ret_refusal.
+ */
+int access_resolve_identity(enum proto_method method, const struct proto_params *params,
+                            unsigned roles, struct identity *ret_identity,
+                            struct refusal *ret_refusal);

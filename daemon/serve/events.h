@@ -1,0 +1,31 @@
+/*
+ * Events: told no earlier than their record is durable. For now they are log lines; the hooks come
+ * here.
+ */
+#pragma once
+
+#include <core/engine.h>
+#include <proto/limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct serve;
+
+struct event_item {
+    enum core_event event;
+    uint64_t sequence;
+    char customer[PROTO_ID_MAX + 1], product[PROTO_ID_MAX + 1];
+};
+
+struct events {
+    struct serve *serve;
+    struct event_item *items; /* in the order of their sequences */
+    size_t first, count, capacity;
+};
+
+void events_init(struct events *events, struct serve *serve);
+void events_deinit(struct events *events);
+/* May be called from within the engine. */
+void events_add(struct events *events, enum core_event event, uint32_t slot, uint64_t sequence);
+/* The watermark has moved: tells what it covers. */
+void events_pass(struct events *events, uint64_t durable);

@@ -1,0 +1,301 @@
+/* See helper.h. */
+#include "helper.h"
+#include "serve.h"
+#include "upstream_words.h"
+#include <errno.h>
+#include <proto/upstream.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <util/fd.h>
+#include <util/log.h>
+#include <util/macros.h>
+
+/* Beyond sync's own timeout; a helper that is later than that is wedged, and is cut off. */
+#define PATIENCE_MS 10000
+/* When the engine wants its turn at once but did not take it: the ledger refused a record. */
+#define RETRY_MS 20
+
+struct running {
+    struct list link;
+    struct helper *helper;
+    struct exchange exchange;
+    bool sent;
+};
+
+static void running_done(struct running *running, const struct exchange_answer *answer)
+{
+    struct helper *helper = running->helper;
+    int r = core_exchange_done(helper->serve->core, running->exchange.id, answer,
+                               serve_now(helper->serve));
+
+    if (r < 0)
+        log_error("the end of an exchange with StellarTools: %s", strerror(-r));
+    list_remove(&running->link);
+    helper->count--;
+    free(running);
+}
+
+static void running_end(struct running *running, enum exchange_outcome outcome)
+{
+    struct exchange_answer answer;
+
+    upstream_no_answer(outcome, &answer);
+    running_done(running, &answer);
+}
+
+static void cut_off(struct helper *helper)
+{
+    helper->closing = true;
+    ipc_channel_close(helper->channel);
+}
+
+static void on_reply(const struct ipc_reply *reply, void *userdata)
+{
+    struct running *running = userdata;
+    struct helper *helper = running->helper;
+    struct exchange_answer answer;
+
+    switch (reply->kind) {
+    case IPC_REPLY_RESULT:
+        upstream_read_answer(running->exchange.kind, reply->result, helper->rows, &answer);
+        running_done(running, &answer);
+        break;
+    case IPC_REPLY_ERROR:
+        log_warning("creditd-sync refused an exchange");
+        running_end(running, EXCHANGE_UNANSWERED);
+        break;
+    case IPC_REPLY_TIMEOUT:
+        log_warning("creditd-sync does not answer: cutting it off");
+        running_end(running, EXCHANGE_UNANSWERED);
+        cut_off(helper);
+        break;
+    case IPC_REPLY_GONE:
+        running_end(running, EXCHANGE_UNANSWERED);
+        break;
+    }
+}
+
+struct pack_context {
+    const struct exchange *exchange;
+    int64_t timeout;
+};
+
+static void pack_exchange(msgpack_packer *packer, void *userdata)
+{
+    const struct pack_context *context = userdata;
+
+    upstream_pack_params(packer, context->exchange, context->timeout);
+}
+
+static void running_send(struct running *running)
+{
+    struct helper *helper = running->helper;
+    const struct config *config = helper->serve->config;
+    struct pack_context context = {
+        &running->exchange,
+        config->stellartools.request_timeout,
+    };
+    int64_t patience = config->stellartools.connect_timeout + 2 * context.timeout + PATIENCE_MS;
+    int r = -ENOTCONN;
+
+    running->sent = true;
+    if (helper->channel != NULL && !helper->closing)
+        r = ipc_channel_request(helper->channel, upstream_method(running->exchange.kind),
+                                pack_exchange, &context, (uint64_t)patience, on_reply, running,
+                                NULL);
+    if (r < 0) /* not one byte of it has left */
+        running_end(running, EXCHANGE_NOT_SENT);
+}
+
+static int running_begin(struct helper *helper, const struct exchange *exchange)
+{
+    struct running *running = calloc(1, sizeof(*running));
+    struct exchange_answer answer;
+
+    if (running == NULL) {
+        upstream_no_answer(EXCHANGE_NOT_SENT, &answer);
+        (void)core_exchange_done(helper->serve->core, exchange->id, &answer,
+                                 serve_now(helper->serve));
+        return -ENOMEM;
+    }
+    running->helper = helper;
+    running->exchange = *exchange;
+    list_append(&helper->exchanges, &running->link);
+    helper->count++;
+    if (exchange->after_sequence <= helper->serve->marks.durable)
+        running_send(running);
+    return 0;
+}
+
+void helper_pass(struct helper *helper, uint64_t durable)
+{
+    struct list *link = helper->exchanges.next;
+
+    while (link != &helper->exchanges) {
+        struct running *running = CONTAINER_OF(link, struct running, link);
+
+        link = link->next;
+        if (!running->sent && running->exchange.after_sequence <= durable)
+            running_send(running);
+    }
+}
+
+/* --- the engine's turns --- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer; /* the end of the turn pumps */
+}
+
+static void timer_update(struct helper *helper, int64_t now)
+{
+    int64_t wakeup = core_wakeup(helper->serve->core);
+
+    if (wakeup == INT64_MAX) {
+        uv_timer_stop(&helper->timer);
+        return;
+    }
+    if (wakeup <= now)
+        wakeup = now + RETRY_MS;
+    if (wakeup == helper->wakeup && uv_is_active((uv_handle_t *)&helper->timer))
+        return;
+    helper->wakeup = wakeup;
+    uv_timer_start(&helper->timer, on_timer, (uint64_t)(wakeup - now), 0);
+}
+
+void helper_pump(struct helper *helper)
+{
+    struct serve *serve = helper->serve;
+    int64_t now = serve_now(serve);
+    struct exchange exchange;
+    int r = 0;
+
+    if (serve_is_stopping(serve))
+        return;
+    while (r == 0 && helper->channel != NULL && !helper->closing) {
+        r = core_next_exchange(serve->core, now, &exchange);
+        if (r == 0)
+            r = running_begin(helper, &exchange);
+    }
+    if (core_wakeup(serve->core) <= now)
+        (void)core_tick(serve->core, now); /* what the ledger refuses is done next time */
+    timer_update(helper, now);
+}
+
+/* --- helpers come and go --- */
+
+static int adopt(struct helper *helper, int fd);
+
+static void on_notification(struct ipc_channel *channel, const char *method, size_t method_length,
+                            const msgpack_object *params, void *userdata)
+{
+    (void)channel;
+    (void)params;
+    (void)userdata;
+    if (method_length == strlen(UPSTREAM_NOTIFY_HELLO) &&
+        memcmp(method, UPSTREAM_NOTIFY_HELLO, method_length) == 0)
+        log_info("creditd-sync is there");
+}
+
+static void on_closed(struct ipc_channel *channel, enum ipc_close_reason reason, void *userdata)
+{
+    struct helper *helper = userdata;
+    int fd = helper->next_fd;
+
+    (void)channel;
+    helper->channel = NULL;
+    helper->closing = false;
+    helper->next_fd = -1;
+    /* What was handed over has been called back as gone; the rest never left. */
+    while (!list_is_empty(&helper->exchanges))
+        running_end(CONTAINER_OF(helper->exchanges.next, struct running, link), EXCHANGE_NOT_SENT);
+    core_set_helper(helper->serve->core, false, serve_now(helper->serve));
+    log_notice("creditd-sync is gone: %s", ipc_close_reason_text(reason));
+    if (fd >= 0 && (serve_is_stopping(helper->serve) || adopt(helper, fd) < 0))
+        close(fd);
+}
+
+/* Takes fd on success. */
+static int adopt(struct helper *helper, int fd)
+{
+    static const struct ipc_channel_callbacks callbacks = {
+        .on_notification = on_notification,
+        .on_closed = on_closed,
+    };
+    int r = ipc_channel_new(&helper->serve->loop, fd, NULL, &callbacks, helper, &helper->channel);
+
+    if (r < 0) {
+        log_error("creditd-sync's connection: %s", strerror(-r));
+        return r;
+    }
+    core_set_helper(helper->serve->core, true, serve_now(helper->serve));
+    return 0;
+}
+
+static void on_connection(struct ipc_listener *listener, int fd, struct ipc_charge *charge,
+                          void *userdata)
+{
+    struct helper *helper = userdata;
+
+    (void)listener;
+    (void)charge;
+    if (helper->channel == NULL) {
+        if (adopt(helper, fd) < 0)
+            close(fd);
+        return;
+    }
+    log_notice("another creditd-sync has connected: it takes over");
+    if (helper->next_fd >= 0)
+        close(helper->next_fd);
+    helper->next_fd = fd;
+    cut_off(helper);
+}
+
+static void on_listener_closed(struct ipc_listener *listener, void *userdata)
+{
+    struct helper *helper = userdata;
+
+    (void)listener;
+    helper->listener = NULL;
+}
+
+int helper_init(struct helper *helper, struct serve *serve, int fd)
+{
+    static const struct ipc_listener_callbacks callbacks = {
+        .on_connection = on_connection,
+        .on_closed = on_listener_closed,
+    };
+    int r;
+
+    memset(helper, 0, sizeof(*helper));
+    helper->serve = serve;
+    helper->next_fd = -1;
+    list_init(&helper->exchanges);
+    r = uv_timer_init(&serve->loop, &helper->timer);
+    if (r < 0 || fd < 0)
+        return r;
+    if (fd_is_listening(fd) > 0)
+        return ipc_listener_new(&serve->loop, fd, NULL, &callbacks, helper, &helper->listener);
+    return adopt(helper, fd);
+}
+
+void helper_reload(struct helper *helper)
+{
+    if (helper->channel != NULL && !helper->closing)
+        (void)ipc_channel_notify(helper->channel, UPSTREAM_NOTIFY_RELOAD, NULL, NULL);
+}
+
+void helper_close(struct helper *helper)
+{
+    if (!uv_is_closing((uv_handle_t *)&helper->timer))
+        uv_close((uv_handle_t *)&helper->timer, NULL);
+    ipc_listener_close(helper->listener);
+    if (helper->channel != NULL)
+        cut_off(helper);
+}
+
+bool helper_is_closed(const struct helper *helper)
+{
+    return helper->channel == NULL && helper->listener == NULL;
+}

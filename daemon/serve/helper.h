@@ -1,0 +1,42 @@
+/*
+ * The upstream driver: takes the exchanges that the engine orders to creditd-sync, and its answers
+ * back. serve keeps all state; a helper may die at any moment. What had been handed to it is then
+ * unanswered, what had not was not sent. The latest helper to connect wins: an older one that still
+ * seems to be there is wedged, or has just been replaced.
+ */
+#pragma once
+
+#include "list.h"
+#include <core/exchange.h>
+#include <ipc/channel.h>
+#include <ipc/listener.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct serve;
+
+struct helper {
+    struct serve *serve;
+    struct ipc_listener *listener;
+    struct ipc_channel *channel; /* NULL: no helper is there */
+    bool closing;                /* the channel is on its way out */
+    int next_fd;                 /* takes its place then; -1: nobody */
+    struct list exchanges;       /* under way: struct running */
+    size_t count;
+    uv_timer_t timer;
+    int64_t wakeup; /* what the timer waits for */
+    struct exchange_row rows[EXCHANGE_HISTORY_LIMIT];
+};
+
+/* `fd` listens for helpers, or is connected to one; it is taken on success. -1: there is none. */
+int helper_init(struct helper *helper, struct serve *serve, int fd);
+/* Gives the engine its turns: after anything that may have changed what it wants. Cheap. */
+void helper_pump(struct helper *helper);
+/* The watermark has moved: what waited for it leaves (P1). */
+void helper_pass(struct helper *helper, uint64_t durable);
+/* Has the helper read its key again. */
+void helper_reload(struct helper *helper);
+/* Ends the channel and the listener; what is under way has then been ended. */
+void helper_close(struct helper *helper);
+bool helper_is_closed(const struct helper *helper);

@@ -1,0 +1,125 @@
+/*
+ * creditd-serve: the owner of the ledger. Exit codes: 0 ended as asked, 1 it could not go on, 2 bad
+ * usage or configuration.
+ */
+#include "serve.h"
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <util/log.h>
+#include <util/macros.h>
+#include <util/service.h>
+
+static const char help[] =
+    "usage: creditd-serve [--config FILE] [--state-dir DIRECTORY]\n"
+    "\n"
+    "Keeps the ledger of credits and answers those who spend them. Started by creditd or by\n"
+    "systemd, which pass the sockets; without them it makes its own, where [paths] says.\n"
+    "\n"
+    "  --config FILE          the configuration, see creditd.conf(5)\n"
+    "  --state-dir DIRECTORY  where the ledger is, instead of [paths] state_directory\n"
+    "  --help, --version\n"
+    "\n"
+    "SIGHUP reads the configuration again; SIGTERM ends.\n";
+
+/* -1: go on; else the exit code. */
+static int parse_options(struct serve *serve, int argc, char **argv)
+{
+    enum { CONFIG = 1, STATE_DIR, HELP, VERSION };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, CONFIG},
+        {"state-dir", required_argument, NULL, STATE_DIR},
+        {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (;;) {
+        switch (getopt_long(argc, argv, "", options, NULL)) {
+        case CONFIG:
+            serve->config_path = optarg;
+            break;
+        case STATE_DIR:
+            serve->state_directory = optarg;
+            break;
+        case HELP:
+            fputs(help, stdout);
+            return 0;
+        case VERSION:
+            puts("creditd-serve " CREDITD_VERSION);
+            return 0;
+        case -1:
+            if (optind == argc)
+                return -1;
+            fprintf(stderr, "creditd-serve: unexpected argument: %s\n", argv[optind]);
+            return 2;
+        default:
+            fputs("Try: creditd-serve --help\n", stderr);
+            return 2;
+        }
+    }
+}
+
+static int load_config(struct serve *serve)
+{
+    CLEANUP(cleanup_free) char *error = NULL;
+    int r = serve_load_config(serve, &serve->config, &error);
+
+    if (r == 0)
+        return 0;
+    fprintf(stderr, "%s\n", error != NULL ? error : strerror(-r));
+    return 2;
+}
+
+static void remove_sockets(struct serve *serve)
+{
+    if (serve->own_socket != NULL)
+        unlink(serve->own_socket);
+    if (serve->own_sync_socket != NULL)
+        unlink(serve->own_sync_socket);
+    free(serve->own_socket);
+    free(serve->own_sync_socket);
+}
+
+static int run(struct serve *serve)
+{
+    int r = serve_init(serve);
+
+    if (r < 0) {
+        log_error("cannot be started: %s", strerror(-r));
+        return 1;
+    }
+    if (serve_open_ledger(serve) != 0)
+        return 1;
+    if (serve_listen(serve) != 0)
+        return 1;
+    return serve_run(serve);
+}
+
+int main(int argc, char **argv)
+{
+    static struct serve serve;
+    int r;
+
+    log_init("creditd-serve", LOG_LEVEL_NOTICE);
+    r = parse_options(&serve, argc, argv);
+    if (r >= 0)
+        return r;
+    signal(SIGPIPE, SIG_IGN);
+    r = service_protect_memory();
+    if (r < 0)
+        log_warning("memory cannot be protected: %s", strerror(-r));
+    r = load_config(&serve);
+    if (r != 0)
+        return r;
+    r = run(&serve);
+    remove_sockets(&serve);
+    if (r != 0)
+        _exit(r); /* with the ledger as it is: the next start does the rest (J4) */
+    serve_deinit(&serve);
+    return 0;
+}

@@ -1,0 +1,111 @@
+/*
+ * ping and status. Status is for operators and for those who watch: what it shows of the ledger is
+ * what is durable, or waits until it is, as everything does.
+ */
+#include "connection.h"
+#include "methods.h"
+#include "serve.h"
+#include <proto/message.h>
+
+int method_ping(struct request *request)
+{
+    msgpack_packer *packer = request_result(request, 2);
+
+    pack_kv_bool(packer, "pong", true);
+    pack_kv_text(packer, "version", CREDITD_VERSION);
+    request_reply(request, 0);
+    return REQUEST_ANSWERED;
+}
+
+static const char *health(const struct serve *serve, const struct core_summary *summary)
+{
+    if (serve_is_stopping(serve))
+        return "stopping";
+    if (serve->marks.space != STORE_SPACE_OK || summary->paused || !summary->reachable ||
+        serve->helper.channel == NULL || summary->pushes_parked > 0)
+        return "degraded";
+    return "ok";
+}
+
+/* What may not be known: nil. */
+static void pack_kv_known(msgpack_packer *packer, const char *key, int64_t value, bool known)
+{
+    if (known)
+        pack_kv_int(packer, key, value);
+    else
+        pack_kv_nil(packer, key);
+}
+
+static void pack_upstream(msgpack_packer *packer, const struct serve *serve,
+                          const struct core_summary *summary)
+{
+    pack_key(packer, "upstream");
+    pack_map(packer, 6);
+    pack_kv_bool(packer, "reachable", summary->reachable && serve->helper.channel != NULL);
+    pack_kv_text(packer, "paused", summary->paused ? "unauthorized" : NULL);
+    pack_kv_known(packer, "last_success", summary->last_success, summary->last_success > 0);
+    pack_kv_known(packer, "requests_remaining", summary->requests_remaining,
+                  summary->requests_remaining >= 0);
+    pack_kv_known(packer, "requests_limit", summary->requests_limit, summary->requests_limit >= 0);
+    pack_kv_bool(packer, "helper", serve->helper.channel != NULL);
+}
+
+static void pack_pending(msgpack_packer *packer, const struct core_summary *summary, int64_t now)
+{
+    pack_key(packer, "pending");
+    pack_map(packer, 3);
+    pack_kv_int(packer, "credits", summary->pending_credits);
+    pack_kv_int(packer, "balances", summary->pending_balances);
+    pack_kv_int(packer, "oldest_age",
+                summary->oldest_pending > 0 && summary->oldest_pending < now
+                    ? now - summary->oldest_pending
+                    : 0);
+    pack_key(packer, "pushes");
+    pack_map(packer, 3);
+    pack_kv_int(packer, "open", summary->pushes_open);
+    pack_kv_int(packer, "doubt", summary->pushes_doubt);
+    pack_kv_int(packer, "parked", summary->pushes_parked);
+}
+
+static void pack_ledger(msgpack_packer *packer, const struct serve *serve,
+                        const struct store_watermarks *marks)
+{
+    bool interval = serve->config->ledger.durability == CONFIG_DURABILITY_INTERVAL;
+
+    pack_key(packer, "ledger");
+    pack_map(packer, 5);
+    pack_kv_int(packer, "sequence", (int64_t)marks->appended);
+    pack_kv_int(packer, "durable_sequence", (int64_t)marks->durable);
+    pack_kv_int(packer, "stored_sequence", (int64_t)marks->stored);
+    pack_kv_text(packer, "durability", interval ? "interval" : "always");
+    pack_kv_text(packer, "space", marks->space == STORE_SPACE_OK ? "ok" : "reserve");
+}
+
+int method_status(struct request *request)
+{
+    struct serve *serve = request->serve;
+    struct core_summary summary;
+    struct store_watermarks marks;
+    msgpack_packer *packer;
+    int64_t now = serve_now(serve);
+
+    core_get_summary(serve->core, &summary);
+    store_get_watermarks(serve->store, &marks);
+    packer = request_result(request, 10);
+    pack_kv_text(packer, "version", CREDITD_VERSION);
+    pack_kv_text(packer, "health", health(serve, &summary));
+    pack_kv_int(packer, "uptime", clock_boot_ms() - serve->started_boot);
+    pack_upstream(packer, serve, &summary);
+    pack_pending(packer, &summary, now);
+    pack_ledger(packer, serve, &marks);
+    pack_key(packer, "balances");
+    pack_map(packer, 1);
+    pack_kv_int(packer, "resident", summary.resident);
+    pack_kv_int(packer, "connections", (int64_t)serve->connection_count);
+    pack_key(packer, "requests");
+    pack_map(packer, 2);
+    pack_kv_int(packer, "total", (int64_t)serve->requests_total);
+    pack_kv_int(packer, "refused", (int64_t)serve->requests_refused);
+    request_reply(request, marks.appended);
+    return REQUEST_ANSWERED;
+}

@@ -1,0 +1,19 @@
+/* See methods.h. */
+#include "methods.h"
+
+static const request_function functions[PROTO_METHOD_COUNT_] = {
+    [PROTO_METHOD_PING] = method_ping,
+    [PROTO_METHOD_STATUS] = method_status,
+    [PROTO_METHOD_CREDITS_CONSUME] = method_consume,
+    [PROTO_METHOD_CREDITS_CHECK] = method_check,
+    [PROTO_METHOD_CREDITS_BALANCE] = method_balance,
+    [PROTO_METHOD_CREDITS_TRANSACTIONS] = method_transactions,
+    [PROTO_METHOD_PUSH_LIST] = method_push_list,
+    [PROTO_METHOD_PUSH_RETRY] = method_push_retry,
+    [PROTO_METHOD_PUSH_DROP] = method_push_drop,
+};
+
+request_function method_function(enum proto_method method)
+{
+    return (unsigned)method < PROTO_METHOD_COUNT_ ? functions[method] : NULL;
+}

@@ -1,0 +1,19 @@
+/*
+ * The methods: one function each, and the one table that joins them to proto's.
+ */
+#pragma once
+
+#include "request.h"
+
+/* NULL for a method that is not ours. */
+request_function method_function(enum proto_method method);
+
+int method_ping(struct request *request);
+int method_status(struct request *request);
+int method_consume(struct request *request);
+int method_check(struct request *request);
+int method_balance(struct request *request);
+int method_transactions(struct request *request);
+int method_push_list(struct request *request);
+int method_push_retry(struct request *request);
+int method_push_drop(struct request *request);

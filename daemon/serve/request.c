@@ -1,0 +1,307 @@
+/* See request.h. */
+#include "request.h"
+#include "connection.h"
+#include "methods.h"
+#include "serve.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <util/log.h>
+
+struct core_text request_customer(const struct request *request)
+{
+    return (struct core_text){request->identity.customer, request->identity.customer_length};
+}
+
+struct core_text request_product(const struct request *request)
+{
+    const struct proto_value *product = &request->params.values[PROTO_PARAMETER_PRODUCT_ID];
+
+    return (struct core_text){product->text, product->length};
+}
+
+/* --- answers --- */
+
+static msgpack_packer *answer_begin(struct request *request)
+{
+    struct serve *serve = request->serve;
+
+    msgpack_sbuffer_clear(&serve->answer);
+    msgpack_packer_init(&serve->packer, &serve->answer, msgpack_sbuffer_write);
+    return &serve->packer;
+}
+
+/* An answer that cannot be packed ends the connection: the client must not wait for ever. */
+static void answer_end(struct request *request, uint64_t reveals)
+{
+    struct serve *serve = request->serve;
+
+    if (pack_failed(&serve->packer))
+        ipc_stream_close(request->connection->stream);
+    else
+        connection_reply(request->connection, serve->answer.data, serve->answer.size, reveals);
+}
+
+msgpack_packer *request_result(struct request *request, size_t members)
+{
+    msgpack_packer *packer = answer_begin(request);
+
+    pack_array(packer, 4);
+    pack_int(packer, MESSAGE_RESPONSE);
+    pack_int(packer, request->msgid);
+    pack_nil(packer);
+    pack_map(packer, members);
+    return packer;
+}
+
+void request_reply(struct request *request, uint64_t reveals)
+{
+    answer_end(request, reveals);
+}
+
+/* Up to data's value, which the caller packs if there is a key, and ends. */
+static msgpack_packer *refusal_begin(struct request *request, enum proto_error error,
+                                     const char *text, const char *data_key)
+{
+    msgpack_packer *packer = answer_begin(request);
+
+    request->serve->requests_refused++;
+    pack_array(packer, 4);
+    pack_int(packer, MESSAGE_RESPONSE);
+    pack_int(packer, request->msgid);
+    pack_map(packer, 3);
+    pack_kv_text(packer, "code", proto_error_code(error));
+    pack_kv_text(packer, "message", text);
+    pack_key(packer, "data");
+    if (data_key != NULL) {
+        pack_map(packer, 1);
+        pack_key(packer, data_key);
+    } else {
+        pack_nil(packer);
+    }
+    return packer;
+}
+
+void request_refuse(struct request *request, enum proto_error error, const char *text,
+                    const char *data_key, const char *data_value)
+{
+    msgpack_packer *packer = refusal_begin(request, error, text, data_key);
+
+    if (data_key != NULL)
+        pack_text(packer, data_value);
+    pack_nil(packer);
+    answer_end(request, 0);
+}
+
+void request_refuse_int(struct request *request, enum proto_error error, const char *text,
+                        const char *data_key, int64_t data_value, uint64_t reveals)
+{
+    msgpack_packer *packer = refusal_begin(request, error, text, data_key);
+
+    pack_int(packer, data_value);
+    pack_nil(packer);
+    answer_end(request, reveals);
+}
+
+static void refuse_errno(struct request *request, int error)
+{
+    switch (error) {
+    case -ENOSPC:
+        request_refuse(request, PROTO_ERROR_NO_SPACE,
+                       "the disk is full: nothing more is deducted until there is room", NULL,
+                       NULL);
+        break;
+    case -EAGAIN:
+        request_refuse(request, PROTO_ERROR_BUSY,
+                       "too much is waiting to be written to the disk; try again", NULL, NULL);
+        break;
+    case -EDQUOT:
+        request_refuse(request, PROTO_ERROR_BUSY,
+                       "this user has too many requests waiting; try again", NULL, NULL);
+        break;
+    case -ENOMEM:
+        request_refuse(request, PROTO_ERROR_BUSY, "out of memory; try again", NULL, NULL);
+        break;
+    default:
+        log_error("a request failed: %s", strerror(-error));
+        request_refuse(request, PROTO_ERROR_INTERNAL, "a fault in creditd; its log says more", NULL,
+                       NULL);
+        break;
+    }
+}
+
+void request_refuse_status(struct request *request, int status)
+{
+    static const struct {
+        enum proto_error error;
+        const char *text, *key, *value;
+    } refusals[] = {
+        [CORE_UNKNOWN_CUSTOMER] = {PROTO_ERROR_UNKNOWN_CUSTOMER,
+                                   "StellarTools does not know that customer", NULL, NULL},
+        [CORE_UNKNOWN_PRODUCT] = {PROTO_ERROR_UNKNOWN_PRODUCT,
+                                  "StellarTools does not know that product", NULL, NULL},
+        [CORE_PRODUCT_PARKED] = {PROTO_ERROR_PRODUCT_PARKED,
+                                 "StellarTools counts this product's units otherwise than we do; "
+                                 "an operator must put it under [products]",
+                                 NULL, NULL},
+        [CORE_KEY_REUSED] = {PROTO_ERROR_KEY_REUSED,
+                             "that idempotency key or stamp was used with other arguments", NULL,
+                             NULL},
+        [CORE_OUTCOME_UNKNOWN] = {PROTO_ERROR_OUTCOME_UNKNOWN,
+                                  "this repeats a request from before what is remembered; it was "
+                                  "not executed now",
+                                  NULL, NULL},
+        [CORE_QUOTA_KEYS] = {PROTO_ERROR_QUOTA_EXCEEDED,
+                             "this user has too many idempotency keys of the last day", "quota",
+                             "dedupe_keys_per_user"},
+        [CORE_QUOTA_CLIENTS] = {PROTO_ERROR_QUOTA_EXCEEDED,
+                                "this user has too many clients remembered", "quota",
+                                "dedupe_clients_per_user"},
+        [CORE_QUOTA_TURNS] = {PROTO_ERROR_QUOTA_EXCEEDED,
+                              "this user or customer has asked StellarTools too often; wait a "
+                              "minute",
+                              "quota", "upstream_turns"},
+        [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL},
+        [CORE_MAY_HAVE_RUN] = {PROTO_ERROR_CONFLICT,
+                               "that push may have run: sending it again could deduct twice; look "
+                               "at StellarTools, then drop it or leave it",
+                               NULL, NULL},
+        [CORE_NOT_PARKED] = {PROTO_ERROR_CONFLICT, "that push is not parked", NULL, NULL},
+    };
+    unsigned index = (unsigned)status;
+
+    if (status < 0)
+        refuse_errno(request, status);
+    else if (index < sizeof(refusals) / sizeof(refusals[0]) && refusals[index].text != NULL)
+        request_refuse(request, refusals[index].error, refusals[index].text, refusals[index].key,
+                       refusals[index].value);
+    else
+        refuse_errno(request, -EPROTO);
+}
+
+/* --- the way of a request --- */
+
+static int decode_method(struct request *request)
+{
+    char text[96];
+    const struct message *message = request->message;
+    int length = message->method_length > 40 ? 40 : (int)message->method_length;
+
+    if (proto_method_find(message->method, message->method_length, &request->method) == 0 &&
+        method_function(request->method) != NULL)
+        return 0;
+    if (!proto_id_valid(message->method, message->method_length))
+        length = 0; /* what is not printable is not told back */
+    snprintf(text, sizeof(text), "there is no method \"%.*s\"", length, message->method);
+    request_refuse(request, PROTO_ERROR_UNKNOWN_METHOD, text, NULL, NULL);
+    return -1;
+}
+
+static int decode_params(struct request *request)
+{
+    const char *parameter, *reason;
+    char text[256];
+    int r = proto_params_decode(request->method, &request->message->params, &request->params,
+                                &parameter, &reason);
+
+    if (r == 0)
+        return 0;
+    snprintf(text, sizeof(text), "%s %s", parameter, reason);
+    request_refuse(request, (enum proto_error)r, text, "parameter", parameter);
+    return -1;
+}
+
+static int authorize(struct request *request)
+{
+    struct refusal refusal;
+
+    if (access_resolve_identity(request->method, &request->params,
+                                connection_roles(request->connection), &request->identity,
+                                &refusal) == 0)
+        return 0;
+    request_refuse(request, refusal.error, refusal.text, refusal.data_key, refusal.data_value);
+    return -1;
+}
+
+static int check_phase(struct request *request)
+{
+    if (!serve_is_stopping(request->serve) ||
+        proto_method_spec(request->method)->role == PROTO_ROLE_NONE)
+        return 0;
+    request_refuse(request, PROTO_ERROR_SHUTTING_DOWN, "creditd is stopping", NULL, NULL);
+    return -1;
+}
+
+/* What a method asked for: waiting, unless the request has waited long enough. */
+static void request_wait(struct request *request, int result)
+{
+    struct waiting *waiting = &request->serve->waiting;
+    int r;
+
+    if (request->parked != NULL && request->parked->expired) {
+        request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                       "the balance is not known here and StellarTools could not be asked in time",
+                       NULL, NULL);
+        parked_free(request->parked);
+        return;
+    }
+    r = result == REQUEST_LOAD ? waiting_park_load(waiting, request)
+                               : waiting_park_slot(waiting, request);
+    if (r == 0)
+        return;
+    refuse_errno(request, r);
+    parked_free(request->parked);
+}
+
+static void request_apply(struct request *request)
+{
+    int r;
+
+    if (decode_method(request) == 0 && decode_params(request) == 0 && check_phase(request) == 0 &&
+        authorize(request) == 0) {
+        request->wait_fresh = false;
+        r = method_function(request->method)(request);
+        if (r != REQUEST_ANSWERED) {
+            request_wait(request, r);
+            return;
+        }
+    }
+    parked_free(request->parked);
+}
+
+void request_receive(struct connection *connection, const struct message *message)
+{
+    struct request request; /* not zeroed: the parameters are large, and filled in by need */
+
+    request.serve = connection->serve;
+    request.connection = connection;
+    request.msgid = message->msgid;
+    request.message = message;
+    request.parked = NULL;
+    connection->serve->requests_total++;
+    request_apply(&request);
+}
+
+void request_resume(struct serve *serve, struct parked *parked)
+{
+    struct request request;
+    struct message message;
+    const char *reason;
+    int has_msgid;
+
+    request.serve = serve;
+    request.connection = parked->connection;
+    request.message = &message;
+    request.parked = parked;
+    if (message_parse(&serve->resume_zone, parked->frame, parked->length, &message, &has_msgid,
+                      &reason) < 0) {
+        /* It could be parsed before: there is no memory. */
+        ipc_stream_close(parked->connection->stream);
+        parked_free(parked);
+    } else {
+        request.msgid = message.msgid;
+        request_apply(&request);
+    }
+    msgpack_zone_clear(&serve->resume_zone);
+}

@@ -1,0 +1,210 @@
+/*
+ * Opening the ledger: rows from the store, records beyond them, and then the engine starts
+ * (ledger.md S3). What has something pending, held or under way is brought into memory; all other
+ * balances come when they are first used.
+ */
+#include "loader.h"
+#include "policy.h"
+#include "serve.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/log.h>
+#include <util/macros.h>
+
+struct ids {
+    uint32_t *items;
+    size_t count, capacity;
+};
+
+/* What store_open's callbacks share. */
+struct opening {
+    struct serve *serve;
+    struct store *store;
+    enum record_table table; /* whose rows load_row takes */
+};
+
+static int ids_add(struct ids *ids, uint32_t id)
+{
+    if (ids->count == ids->capacity) {
+        size_t capacity = ids->capacity > 0 ? 2 * ids->capacity : 256;
+        uint32_t *items = reallocarray(ids->items, capacity, sizeof(*items));
+
+        if (items == NULL)
+            return -ENOMEM;
+        ids->items = items;
+        ids->capacity = capacity;
+    }
+    ids->items[ids->count++] = id;
+    return 0;
+}
+
+static int find_open_balance(void *userdata, const void *key, size_t key_length, const void *value,
+                             size_t value_length)
+{
+    struct core_row row;
+
+    (void)key;
+    (void)key_length;
+    if (value_length != sizeof(row))
+        return -EBADMSG;
+    memcpy(&row, value, sizeof(row));
+    return row.deducted != row.pushed || row.held != 0 ? ids_add(userdata, row.id) : 0;
+}
+
+static int find_pushing_balance(void *userdata, const void *key, size_t key_length,
+                                const void *value, size_t value_length)
+{
+    struct core_push push;
+
+    (void)key;
+    (void)key_length;
+    if (value_length != sizeof(push))
+        return -EBADMSG;
+    memcpy(&push, value, sizeof(push));
+    return ids_add(userdata, push.balance);
+}
+
+static int load_balance(struct opening *opening, uint32_t id)
+{
+    struct core_balance_rows rows;
+    struct loaded loaded;
+    int r = loader_by_id(opening->store, id, &loaded);
+
+    if (r == -ENOENT)
+        return -EUCLEAN;
+    if (r < 0)
+        return r;
+    rows = loader_rows(&loaded);
+    return core_load_balance(opening->serve->core, &rows, NULL);
+}
+
+/* First all ids, then their rows: the store walks a table within one read transaction. */
+static int load_balances(struct opening *opening)
+{
+    struct ids ids = {NULL, 0, 0};
+    int r = store_each(opening->store, TABLE_BALANCE, find_open_balance, &ids);
+
+    if (r == 0)
+        r = store_each(opening->store, TABLE_PUSH, find_pushing_balance, &ids);
+    for (size_t i = 0; r == 0 && i < ids.count; i++)
+        r = load_balance(opening, ids.items[i]);
+    free(ids.items);
+    return r;
+}
+
+static int load_row(void *userdata, const void *key, size_t key_length, const void *value,
+                    size_t value_length)
+{
+    const struct opening *opening = userdata;
+
+    return core_load_row(opening->serve->core, opening->table, key, key_length, value,
+                         value_length);
+}
+
+static void on_ready(void *userdata, uint32_t slot)
+{
+    struct serve *serve = userdata;
+
+    waiting_slot_ready(&serve->waiting, slot);
+}
+
+static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
+{
+    struct serve *serve = userdata;
+
+    events_add(&serve->events, event, slot, sequence);
+}
+
+static int make_core(struct opening *opening)
+{
+    struct serve *serve = opening->serve;
+    struct core_options options = {
+        .hash_key = *store_hash_key(opening->store),
+        .instance = store_instance(opening->store),
+        .epoch = store_epoch(opening->store),
+        .sink = {opening->store, store_append},
+        .effects = {serve, on_ready, on_event},
+    };
+
+    policy_from_config(serve->config, &options.policy);
+    return core_new(&options, &serve->core);
+}
+
+static int on_store_start(struct store *store, void *userdata)
+{
+    static const enum record_table tables[] = {TABLE_PRODUCT, TABLE_PUSH, TABLE_CLIENT,
+                                               TABLE_STAMP,   TABLE_KEY,  TABLE_META};
+    struct opening *opening = userdata;
+    int r;
+
+    opening->store = store;
+    r = make_core(opening);
+    if (r == 0)
+        r = load_balances(opening);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++) {
+        opening->table = tables[i];
+        r = store_each(store, tables[i], load_row, opening);
+    }
+    return r;
+}
+
+static int on_store_replay(void *userdata, const struct record *record, uint64_t place)
+{
+    struct opening *opening = userdata;
+    uint32_t missing;
+    int r;
+
+    while ((r = core_replay(opening->serve->core, record, place, &missing)) == -ENOENT) {
+        r = load_balance(opening, missing);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static void on_store_progress(void *userdata)
+{
+    struct serve *serve = userdata;
+
+    uv_async_send(&serve->progress); /* from the store's threads: the one call that may */
+}
+
+static int begin(struct serve *serve)
+{
+    int64_t now;
+    int r;
+
+    ledger_clock_init(&serve->clock, store_last_time(serve->store), clock_wall_ms(),
+                      clock_boot_ms());
+    store_get_watermarks(serve->store, &serve->marks);
+    reply_gate_init(&serve->gate, serve->marks.durable);
+    now = serve_now(serve);
+    r = core_start(serve->core, now);
+    return r < 0 ? r : policy_configure_products(serve->core, serve->config, NULL, now);
+}
+
+int serve_open_ledger(struct serve *serve)
+{
+    struct opening opening = {.serve = serve};
+    CLEANUP(cleanup_free) char *error = NULL;
+    struct store_options options;
+    int r;
+
+    policy_store_options(serve->config, &options);
+    options.directory = serve->config->paths.state_directory;
+    options.on_progress = on_store_progress;
+    options.userdata = serve;
+    r = store_open(&options, on_store_start, on_store_replay, &opening, &serve->store, &error);
+    if (r < 0) {
+        log_error("%s", error != NULL ? error : strerror(-r));
+        return 1;
+    }
+    r = begin(serve);
+    if (r < 0) {
+        log_error("%s: the ledger cannot be started: %s", options.directory, strerror(-r));
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,76 @@
+/* See words.h. */
+#include "words.h"
+#include <core/rows.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+void words_transaction_id(uint32_t epoch, uint64_t sequence, char ret_id[WORDS_TRANSACTION_ID_SIZE])
+{
+    /* By hand: this is on the way of every deduction, and snprintf takes longer than all the rest
+     * of an answer. */
+    char digits[32], *end = digits + sizeof(digits), *p = end, *out = ret_id;
+
+    do
+        *--p = (char)('0' + sequence % 10);
+    while ((sequence /= 10) != 0);
+    *--p = '_';
+    do
+        *--p = (char)('0' + epoch % 10);
+    while ((epoch /= 10) != 0);
+    *out++ = 't';
+    *out++ = 'x';
+    *out++ = '_';
+    while (p < end)
+        *out++ = *p++;
+    *out = '\0';
+}
+
+const char *words_push_state(unsigned state)
+{
+    switch (state) {
+    case CORE_PUSH_SENDING:
+        return "sending";
+    case CORE_PUSH_DOUBT:
+        return "doubt";
+    case CORE_PUSH_PARKED:
+        return "parked";
+    case CORE_PUSH_WATCHED:
+        return "watched";
+    default:
+        return NULL;
+    }
+}
+
+const char *words_park_reason(unsigned reason)
+{
+    switch (reason) {
+    case CORE_PARK_REFUSED:
+        return "StellarTools refused it; it did not run";
+    case CORE_PARK_STORIES:
+        return "its history and its balance disagree; it may have run";
+    case CORE_PARK_UNKNOWN:
+        return "too much history to find it in; it may have run";
+    default:
+        return NULL;
+    }
+}
+
+const char *words_event(enum core_event event)
+{
+    switch (event) {
+    case CORE_EVENT_CREDITS_LOW:
+        return "credits.low";
+    case CORE_EVENT_CREDITS_RECOVERED:
+        return "credits.recovered";
+    case CORE_EVENT_CREDITS_EXHAUSTED:
+        return "credits.exhausted";
+    case CORE_EVENT_CREDITS_OVERDRAWN:
+        return "credits.overdrawn";
+    case CORE_EVENT_PUSH_PARKED:
+        return "push.parked";
+    case CORE_EVENT_PUSH_RESUMED:
+        return "push.resumed";
+    }
+    return NULL;
+}

@@ -1,0 +1,110 @@
+/* See fixture.h. */
+#include "fixture.h"
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void fixture_init(struct fixture *fixture, const char *extra)
+{
+    char text[4096];
+
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->client_fd = fixture->sync_fd = fixture->client.fd = fixture->sync.connection.fd = -1;
+    harness_directory_init(&fixture->directory);
+    harness_path(&fixture->directory, "creditd.conf", fixture->config);
+    harness_path(&fixture->directory, "state", fixture->state);
+    harness_path(&fixture->directory, "client.sock", fixture->client_path);
+    harness_path(&fixture->directory, "sync.sock", fixture->sync_path);
+    snprintf(text, sizeof(text),
+             "[paths]\nstate_directory = %s\n[ledger]\nsegment_size = 1MiB\nmap_size = 64MiB\n%s",
+             fixture->state, extra != NULL ? extra : "[credits]\npush_interval = 50ms\n");
+    harness_write_file(fixture->config, text);
+    fixture->client_fd = harness_listen(fixture->client_path);
+    fixture->sync_fd = harness_listen(fixture->sync_path);
+}
+
+void fixture_start_serve(struct fixture *fixture)
+{
+    const char *arguments[] = {"--config", fixture->config, NULL};
+    const struct harness_start start = {
+        .program = "creditd-serve",
+        .arguments = arguments,
+        .fds = {{"client", fixture->client_fd}, {"sync", fixture->sync_fd}},
+        .fd_count = 2,
+        .directory = &fixture->directory,
+    };
+
+    harness_process_start(&fixture->serve, &start);
+    harness_process_wait_ready(&fixture->serve);
+}
+
+void fixture_start(struct fixture *fixture, const char *extra)
+{
+    fixture_init(fixture, extra);
+    fixture_start_serve(fixture);
+    fake_sync_start(&fixture->sync, fixture->sync_path);
+    fixture_connect(fixture, &fixture->client);
+}
+
+void fixture_connect(struct fixture *fixture, struct harness_connection *connection)
+{
+    harness_connect(connection, fixture->client_path);
+}
+
+static void stop_serve(struct fixture *fixture)
+{
+    char *path = strdup(fixture->serve.log_path), *log;
+    int status = harness_process_stop(&fixture->serve, SIGTERM);
+
+    log = harness_read_file(path);
+    cr_assert_eq(status, 0, "creditd-serve ended with status %x: %s", (unsigned)status, log);
+    free(log);
+    free(path);
+}
+
+void fixture_deinit(struct fixture *fixture)
+{
+    if (fixture->directory.path[0] == '\0')
+        return;
+    harness_connection_deinit(&fixture->client);
+    if (fixture->serve.pid > 0)
+        stop_serve(fixture);
+    fake_sync_stop(&fixture->sync);
+    close(fixture->client_fd);
+    close(fixture->sync_fd);
+    harness_directory_deinit(&fixture->directory);
+}
+
+void fixture_wait_status(struct fixture *fixture, const char *path, int64_t value)
+{
+    int64_t seen = -1;
+
+    for (int tries = 0; tries < 3000; tries++) {
+        json_t *status = harness_call(&fixture->client, "status", "{}"), *member = status;
+        char copy[64], *save = NULL;
+
+        snprintf(copy, sizeof(copy), "%s", path);
+        for (char *key = strtok_r(copy, ".", &save); key != NULL; key = strtok_r(NULL, ".", &save))
+            member = json_object_get(member, key);
+        seen = json_is_boolean(member) ? json_is_true(member) : json_integer_value(member);
+        json_decref(status);
+        if (seen == value)
+            return;
+        poll(NULL, 0, 10); /* status has no way to wait */
+    }
+    cr_assert_fail("%s is %lld, not %lld", path, (long long)seen, (long long)value);
+}
+
+void fixture_check_error(json_t *error, const char *code, const char *key, const char *value)
+{
+    cr_assert_str_eq(harness_text(error, "code"), code, "%s", json_dumps(error, 0));
+    cr_assert_gt(strlen(harness_text(error, "message")), 0);
+    if (key != NULL)
+        cr_assert_str_eq(harness_text(json_object_get(error, "data"), key), value, "%s",
+                         json_dumps(error, 0));
+    json_decref(error);
+}
