@@ -5,19 +5,79 @@
  * every end of an exchange is an outcome.
  *
  * Requests (params → extra members of the answer, when outcome is "ok"):
- *   upstream.product      {product_id}                        → product {units_per_credit: int (1
- * where null, 0 or left out), has_units: bool, name: text|nil} upstream.balance      {customer_id,
- * product_id}           → balance {balance, consumed, granted: int; revoked: bool}
- *   upstream.transaction  {customer_id, product_id, type: "deduct"|"refund"|"grant", amount: int
- * (raw units), push_id, idempotency_key, reason: text|nil} → transaction {credits_deducted: int,
- * balance: int|nil, billed_units: int|nil} upstream.history      {customer_id, product_id, limit,
- * offset} → history {rows: [{id, type: text, credits: int ≥ 0 (what the row moved), push_id:
- * text|nil, created_at: ms since the epoch}…] newest first, has_more: bool} Every request may carry
- * `timeout`: ms for the whole exchange.
+ *
+ * - upstream.product {product_id}
+ *   → product {units_per_credit: int (1 where null, 0 or left out), has_units: bool, name:
+ * text|nil}
+ * - upstream.balance {customer_id, product_id}
+ *   → balance {balance, consumed, granted: int; revoked: bool}
+ * - upstream.transaction {customer_id, product_id, type: "deduct"|"refund"|"grant", amount: int
+ *   (raw units), push_id, idempotency_key, reason: text|nil}
+ *   → transaction {credits_deducted: int, balance: int|nil, billed_units: int|nil}
+ * - upstream.history {customer_id, product_id, limit, offset}
+ *   → history {rows: [{id, type: text, credits: int ≥ 0 (what the row moved), push_id: text|nil,
+ *   created_at: ms since the epoch}…] newest first, has_more: bool}
+ * - upstream.customer {customer_id}
+ *   → customer
+ * - upstream.customers {email|nil, limit, starting_after: id|nil}
+ *   → customers {rows: [object…], has_more, next: id|nil}
+ * - upstream.customer_create {email, name, phone, image: text|nil, metadata|nil, intent_id|nil,
+ *   bare: bool|nil (the object itself is sent, not an array of one), idempotency_key}
+ *   → customer
+ * - upstream.customer_update {customer_id, email, name, phone, image: text|nil, metadata|nil}
+ *   → customer
+ * - upstream.subscription {subscription_id}
+ *   → subscription
+ * - upstream.subscriptions {customer_id, limit, starting_after: id|nil}
+ *   → subscriptions {rows: [object…], has_more, next: id|nil}
+ * - upstream.subscription_create {customer_id, product_id, metadata|nil, cancel_at_period_end:
+ *   bool|nil, trial_days: int|nil, intent_id|nil, idempotency_key}
+ *   → subscription
+ * - upstream.subscription_update {subscription_id, product_id|nil, metadata|nil,
+ *   cancel_at_period_end: bool|nil}
+ *   → subscription
+ * - upstream.subscription_action {subscription_id, action: "cancel"|"pause"|"resume",
+ *   idempotency_key|nil}
+ *   → subscription
+ * - upstream.payment {payment_id}
+ *   → payment; its customer_id is an id or nil
+ * - upstream.refund_create {payment_id, reason: text|nil, metadata|nil, intent_id|nil,
+ *   idempotency_key}
+ *   → refund
+ * - upstream.access {customer_id, product_id}
+ *   → access {has_access: bool, grant: object|nil}
+ *
+ * Objects are StellarTools' own, whole: maps with snake_case keys at their top level, unknown
+ * fields kept, integral numbers as integers, at most 64 KiB; `id` is there and is an id, and
+ * `metadata` a map or nil. metadata in a request is a map, whose values go as JSON text where they
+ * are no text; creates add `source: creditd` and `creditd_intent: INTENT_ID`, by which they are
+ * found again. The rows of a list are those of the page that are that customer's, or whose email is
+ * that one but for the case of A-Z (all, without an email): filters are not trusted, and a page may
+ * hold no row and have a next one. While has_more, ask again with starting_after = next.
+ *
+ * Every request may carry `timeout`: ms for the whole exchange.
  *
  * The answer map always has: outcome (a word below), http_status (0 where none came), message
  * (text|nil, at most 200 bytes, never holding the key), rate {limit, remaining: int|nil; reset_in,
  * retry_after: ms|nil} and server_time (the Date header in ms since the epoch, 0 where none came).
+ *
+ * auth.session {session: text or bytes, fresh: bool|nil, timeout: ms|nil} asks the app, not
+ * StellarTools, and its answer is a map of its own:
+ *
+ * - verdict: "valid", "invalid", or "unavailable" (nobody could be asked, nothing is known)
+ * - message: text|nil, at most 200 bytes, without anything of the credential
+ * - http_status: 0 where nobody was asked or no answer came
+ * - token_hash: 32 bytes, SHA-256 of the bare token, the same for every form of the credential; nil
+ *   where there is no token. A remembered refusal of it wins over an offline verdict
+ *
+ * and, where valid:
+ *
+ * - offline: bool, judged by the cookie cache without asking; not done where `fresh`
+ * - valid_for: ms from now for which it may be believed: session_ttl less the age of the cookie
+ *   cache, and not past the session's end
+ * - expires_at: the session's end, ms since the epoch
+ * - user {id, email: text|nil, email_verified: bool, name: text|nil, image: text|nil,
+ *   stellartools_customer_id: id|nil}
  *
  * Notifications: sync → serve "sync.hello" {version} once when connected; serve → sync
  * "sync.reload" {} re-reads the key.
