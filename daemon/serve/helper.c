@@ -272,9 +272,9 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
 
     memset(helper, 0, sizeof(*helper));
     helper->serve = serve;
-    r = uv_timer_init(&serve->loop, &helper->timer);
-    helper->timer.data = helper;
+    helper->next_fd = -1;
     list_init(&helper->exchanges);
+    helper->timer.data = helper;
     r = uv_timer_init(&serve->loop, &helper->timer);
     if (r < 0 || fd < 0)
         return r;
