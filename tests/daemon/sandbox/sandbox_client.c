@@ -245,6 +245,15 @@ long long sandbox_transaction_count(const struct sandbox_process *process)
     return count;
 }
 
+long long sandbox_object_count(const struct sandbox_process *process, const char *list)
+{
+    json_t *dump = sandbox_dump(process, false);
+    long long count = (long long)json_array_size(json_object_get(dump, list));
+
+    json_decref(dump);
+    return count;
+}
+
 long long sandbox_request_count(const struct sandbox_process *process, const char *group,
                                 const char *name)
 {

@@ -62,5 +62,7 @@ json_t *sandbox_dump(const struct sandbox_process *process, bool transactions);
 long long sandbox_balance(const struct sandbox_process *process, const char *customer_id,
                           const char *product_id);
 long long sandbox_transaction_count(const struct sandbox_process *process);
+/* How many there are of "customers", "subscriptions", "payments", "refunds" or "balances". */
+long long sandbox_object_count(const struct sandbox_process *process, const char *list);
 long long sandbox_request_count(const struct sandbox_process *process, const char *group,
                                 const char *name);

@@ -138,6 +138,37 @@ Test(sandbox_billing, each_status_has_its_rules)
     }
 }
 
+Test(sandbox_billing, the_times_follow_the_status)
+{
+    static const struct {
+        enum subscription_status status;
+        bool cancel, by_status;
+        int64_t canceled, paused;
+    } rows[] = {
+        {SUBSCRIPTION_PAUSED, false, true, 0, 1},
+        {SUBSCRIPTION_ACTIVE, false, true, 0, 0},
+        {0, true, false, 3, 0},
+        {0, true, false, 3, 0},
+        {SUBSCRIPTION_PAUSED, false, true, 3, 5},
+        {SUBSCRIPTION_ACTIVE, false, true, 3, 0},
+        {0, false, false, 0, 0},
+        {SUBSCRIPTION_CANCELED, false, true, 8, 0},
+        {0, false, false, 8, 0},
+        {SUBSCRIPTION_ACTIVE, false, true, 0, 0},
+    };
+    struct subscription subscription = {.status = SUBSCRIPTION_ACTIVE};
+
+    for (int64_t i = 0; i < (int64_t)ARRAY_SIZE(rows); i++) {
+        if (rows[i].by_status)
+            subscription_set_status(&subscription, rows[i].status, i + 1);
+        else
+            subscription_set_cancel_at_period_end(&subscription, rows[i].cancel, i + 1);
+        cr_assert(subscription.canceled_ms == rows[i].canceled, "row %d", (int)i);
+        cr_assert(subscription.paused_ms == rows[i].paused, "row %d", (int)i);
+        cr_assert(subscription.updated_ms == i + 1, "row %d", (int)i);
+    }
+}
+
 Test(sandbox_billing, subscriptions_are_changed)
 {
     STEPS_RUN(
@@ -285,6 +316,37 @@ Test(sandbox_billing, payments_are_refunded)
          "{\"customer_id\": \"cus_a\", \"amount\": 1, \"status\": \"failed\"}", 200, NULL, 100},
         {NULL, "POST", "/refunds", NULL, "{\"payment_id\": \"pay_00000002\", \"reason\": \"\"}",
          404, "not confirmed", 100});
+}
+
+Test(sandbox_billing, a_refund_goes_to_the_first_wallet_unless_told_otherwise)
+{
+    static const char *const rows[][2] = {
+        {REFUND, "\"receiver_wallet_address\":\"GA\""},
+        {"{\"payment_id\": \"pay_00000001\", \"reason\": \"\", \"wallet_address\": \"GX\"}",
+         "\"receiver_wallet_address\":\"GX\""},
+    };
+    const struct step pay = {.method = "POST", .target = "/_sandbox/payment", .body = PAY};
+    const struct step get = {.method = "GET", .target = "/customers/cus_a"};
+    struct sandbox sandbox;
+    struct reply reply;
+
+    sandbox_begin(&sandbox);
+    cr_assert(text_set(&model_customer(&sandbox.model, "cus_a")->wallets,
+                       "[{\"address\": \"GA\"}, {\"address\": \"GB\"}]") == 0);
+    step_serve(&sandbox, &get, &reply);
+    cr_assert(strstr(reply.body, "\"wallets\":[{\"address\":\"GA\"},{\"address\":\"GB\"}]"), "%s",
+              reply.body);
+    reply_deinit(&reply);
+    step_serve(&sandbox, &pay, &reply);
+    reply_deinit(&reply);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct step refund = {.method = "POST", .target = "/refunds", .body = rows[i][0]};
+
+        step_serve(&sandbox, &refund, &reply);
+        cr_assert(strstr(reply.body, rows[i][1]), "%s", reply.body);
+        reply_deinit(&reply);
+    }
+    sandbox_deinit(&sandbox);
 }
 
 static void billing_counted(const char *faults, const char *key, const char *target,

@@ -236,7 +236,13 @@ Test(sandbox, a_wrong_seed_says_what_is_wrong)
         {"{\"subscriptions\": [{\"customer_id\": \"a\"}]}", "subscriptions: each needs"},
         {"{\"subscriptions\": [{\"customer_id\": \"a\", \"product_id\": \"b\", \"status\": 1}]}",
          "subscriptions: status"},
+        {"{\"subscriptions\": [{\"id\": \"s\", \"customer_id\": \"a\", \"product_id\": \"b\"},"
+         " {\"id\": \"s\", \"customer_id\": \"a\", \"product_id\": \"b\"}]}",
+         "subscriptions: an \"id\" is there twice"},
         {"{\"payments\": [{\"customer_id\": \"a\"}]}", "payments: each needs"},
+        {"{\"payments\": [{\"id\": \"p\", \"customer_id\": \"a\", \"amount\": 1},"
+         " {\"id\": \"p\", \"customer_id\": \"a\", \"amount\": 1}]}",
+         "payments: an \"id\" is there twice"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
