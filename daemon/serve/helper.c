@@ -275,6 +275,7 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
     helper->next_fd = -1;
     list_init(&helper->exchanges);
     helper->timer.data = helper;
+    helper->timer.data = helper;
     r = uv_timer_init(&serve->loop, &helper->timer);
     if (r < 0 || fd < 0)
         return r;
