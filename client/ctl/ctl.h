@@ -23,6 +23,7 @@ enum exit_code {
     X(TIMEOUT, "timeout", "SECONDS", "how long to wait for an answer (10)")                        \
     X(WAIT, "wait", NULL, "wait for the daemon if it is not there")                                \
     X(HELP, "help", NULL, "this text")                                                             \
+    X(VERSION, "version", NULL, "the version of this program")                                     \
     X(CUSTOMER, "customer", "ID", "whose credits: a StellarTools customer")                        \
     X(USER, "user", "ID", "whose credits: a user of the app")                                      \
     X(SESSION_FILE, "session-file", "FILE", "whose credits: a Better Auth session (- for input)")  \
@@ -47,7 +48,8 @@ enum ctl_option {
 };
 
 #define BIT(name) (1u << OPTION_##name)
-#define COMMON_OPTIONS (BIT(SOCKET) | BIT(JSON) | BIT(TIMEOUT) | BIT(WAIT) | BIT(HELP))
+#define COMMON_OPTIONS                                                                             \
+    (BIT(SOCKET) | BIT(JSON) | BIT(TIMEOUT) | BIT(WAIT) | BIT(HELP) | BIT(VERSION))
 #define WHO_OPTIONS (BIT(CUSTOMER) | BIT(USER) | BIT(SESSION_FILE))
 #define ARGUMENTS_MAX 2
 
@@ -71,6 +73,8 @@ struct command {
 
 /* options.c */
 void ctl_help(const struct command *command, FILE *file);
+/* Those that the command takes; NULL: those that all take. */
+void ctl_help_options(const struct command *command, FILE *file);
 /* 0, or an exit code + 1 (help: done). */
 int ctl_parse(struct ctl *ctl, int argc, char **argv);
 /* Says what is wrong, and how to get help; EXIT_USAGE. */

@@ -34,8 +34,16 @@ static void help(FILE *file)
                   "Asks creditd, the credits daemon of this machine.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(file, "  %-14s%s\n", commands[i].name, commands[i].help);
+    fputs("\nOptions, before the command or after it:\n", file);
+    ctl_help_options(NULL, file);
     fprintf(file, "\ncreditctl COMMAND --help says more.\n"
                   "Exit codes: 0 done, 1 the daemon said no, 2 usage, 3 no daemon.\n");
+}
+
+static int version(void)
+{
+    printf("creditctl %s\n", creditd_version());
+    return EXIT_DONE;
 }
 
 /* Whether the words at argv are the command's; how many there are. */
@@ -61,6 +69,8 @@ static int run(struct ctl *ctl, int argc, char **argv)
         r = ctl_parse(ctl, argc - words + 1, argv + words - 1);
         if (r == 0 && ctl->options[OPTION_HELP])
             ctl_help(ctl->command, stdout);
+        else if (r == 0 && ctl->options[OPTION_VERSION])
+            r = version();
         else if (r == 0)
             r = commands[i].run(ctl);
         creditd_close(ctl->connection);
@@ -86,6 +96,8 @@ int main(int argc, char **argv)
         help(stdout);
         return EXIT_DONE;
     }
+    if (ctl.options[OPTION_VERSION])
+        return version();
     if (optind == argc) {
         help(stderr);
         return EXIT_USAGE;

@@ -21,10 +21,8 @@ static unsigned allowed(const struct command *command)
     return COMMON_OPTIONS | (command ? command->options : 0);
 }
 
-void ctl_help(const struct command *command, FILE *file)
+void ctl_help_options(const struct command *command, FILE *file)
 {
-    fprintf(file, "usage: creditctl %s%s%s [OPTION]...\n\n%s\n\n", command->name,
-            command->arguments[0] ? " " : "", command->arguments, command->help);
     for (int i = 0; i < OPTION_COUNT_; i++) {
         char name[40];
 
@@ -34,6 +32,13 @@ void ctl_help(const struct command *command, FILE *file)
                  options[i].takes ? options[i].takes : "");
         fprintf(file, "  %-22s%s\n", name, options[i].help);
     }
+}
+
+void ctl_help(const struct command *command, FILE *file)
+{
+    fprintf(file, "usage: creditctl %s%s%s [OPTION]...\n\n%s\n\n", command->name,
+            command->arguments[0] ? " " : "", command->arguments, command->help);
+    ctl_help_options(command, file);
 }
 
 int ctl_usage(const struct ctl *ctl, const char *format, ...)

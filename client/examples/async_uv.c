@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     struct creditd_consume_request request = {
         .who = {.customer_id = argv[1]}, .product_id = argv[2], .raw_amount = 1};
 
-    count = atoi(argv[3]);
+    count = (int)strtol(argv[3], NULL, 10);
     if (creditd_open(&connection, NULL, 0) < 0)
         return 1;
     if (creditd_uv_attach(&shop.adapter, loop, connection) < 0) {

@@ -1,6 +1,5 @@
 /* clang-format off */
-/*
- * libcreditd: ask creditd, the credits daemon of this machine, who may spend what, and spend it.
+/* libcreditd: ask creditd, the credits daemon of this machine, who may spend what, and spend it.
  *
  * This header is the manual. In one minute:
  *
@@ -115,14 +114,11 @@ extern "C" {
 
 /* ---- The daemon's refusals ------------------------------------------------------------------- */
 
-/*
- * "Again": whether the same request may succeed later without a change. A refused request has
+/* "Again": whether the same request may succeed later without a change. A refused request has
  * changed nothing, unless it says otherwise here.
  */
 enum creditd_code {
-    /* A code that this version of the library does not know: see creditd_reply_code(). Again: no.
-     */
-    CREDITD_OTHER = 1,
+    CREDITD_OTHER = 1, /* not known to this version: see creditd_reply_code(). Again: no */
 
     /* The request itself. Again: no; it is the program or the configuration that must change. */
     CREDITD_INVALID_REQUEST = 2,   /* not a request, or over a limit */
@@ -131,30 +127,28 @@ enum creditd_code {
     CREDITD_PERMISSION_DENIED = 5, /* [access] does not give this user that role; data.role */
     CREDITD_UNAUTHENTICATED = 6,   /* no valid session: the user must sign in again */
 
-    /* Credits. */
-    CREDITD_INSUFFICIENT_CREDITS =
-        10,                     /* data.available says what there is. Again: after a purchase */
-    CREDITD_OFFLINE_LIMIT = 11, /* StellarTools has not been reached for too long, or too much was
-                                   spent since. Again: yes, later */
-    CREDITD_UNKNOWN_CUSTOMER = 12, /* StellarTools does not know that customer. Again: no */
-    CREDITD_UNKNOWN_PRODUCT = 13,  /* nor that product. Again: no */
-    CREDITD_NOT_FOUND = 14,        /* there is no such object. Again: no */
-    CREDITD_PRODUCT_PARKED = 15,   /* StellarTools counts this product's units otherwise than the
-                                      daemon; an operator must set [products]. Again: after that */
+    /* Credits. Again: no, unless said otherwise. */
+    /* data.available says what there is. Again: after a purchase. */
+    CREDITD_INSUFFICIENT_CREDITS = 10,
+    /* StellarTools was not reached for too long, or too much was spent since. Again: yes, later. */
+    CREDITD_OFFLINE_LIMIT = 11,
+    CREDITD_UNKNOWN_CUSTOMER = 12, /* StellarTools does not know that customer */
+    CREDITD_UNKNOWN_PRODUCT = 13,  /* nor that product */
+    CREDITD_NOT_FOUND = 14,        /* there is no such object */
+    /* StellarTools counts the product's units otherwise. Again: after [products] has been set. */
+    CREDITD_PRODUCT_PARKED = 15,
 
-    /* Repeated requests. */
-    CREDITD_KEY_REUSED = 20, /* that key or stamp was used with other arguments. Again: no, a bug */
-    CREDITD_OUTCOME_UNKNOWN =
-        21, /* a repetition from before what is remembered: not executed now, and
-               nobody knows whether it was then. Again: no; look at the history */
-    CREDITD_QUOTA_EXCEEDED =
-        22,                /* a quota of this user or customer; data.quota. Again: yes, later */
-    CREDITD_CONFLICT = 23, /* the object is not in a state that allows this. Again: no */
+    /* Repeated requests. Again: no, unless said otherwise. */
+    CREDITD_KEY_REUSED = 20, /* that key or stamp was used with other arguments: a bug */
+    /* A repetition from before what is remembered: not done now, and nobody knows if it was then.
+     */
+    CREDITD_OUTCOME_UNKNOWN = 21,
+    CREDITD_QUOTA_EXCEEDED = 22, /* of this user or customer; data.quota. Again: yes, later */
+    CREDITD_CONFLICT = 23,       /* the object is not in a state that allows this */
 
     /* The daemon and its surroundings. Again: yes, later, unless said otherwise. */
-    CREDITD_UPSTREAM_UNAVAILABLE =
-        30, /* not known here, and StellarTools could not be asked in time */
-    CREDITD_SESSION_UNAVAILABLE = 31, /* the session could not be checked */
+    CREDITD_UPSTREAM_UNAVAILABLE = 30, /* unknown here, and StellarTools was not reached in time */
+    CREDITD_SESSION_UNAVAILABLE = 31,  /* the session could not be checked */
     CREDITD_NO_SPACE = 32,      /* the disk is full: nothing is deducted until there is room */
     CREDITD_SHUTTING_DOWN = 33, /* the daemon is stopping and takes no more changes */
     CREDITD_BUSY = 34,          /* too much is under way */
@@ -184,8 +178,7 @@ struct creditd_map;
 #define CREDITD_CALLS_MAX 16384        /* calls under way or waiting, for one connection */
 #define CREDITD_ID_SIZE 129            /* an id with its NUL */
 
-/*
- * Makes a connection; nothing is sent yet, and the daemon need not be running. `path` NULL means:
+/* Makes a connection; nothing is sent yet, and the daemon need not be running. `path` NULL means:
  * the environment's CREDITD_SOCKET; or else the user's own daemon
  * ($XDG_RUNTIME_DIR/creditd/creditd.sock) if its socket is there now; or else the machine's,
  * /run/creditd/creditd.sock. The choice is made here, once: a connection never changes from one
@@ -193,8 +186,7 @@ struct creditd_map;
  * can have, -ENOMEM.
  */
 int creditd_open(struct creditd **ret_connection, const char *path, unsigned flags);
-/*
- * Ends what is under way with -ECANCELED (their callbacks run now), and frees everything. Takes
+/* Ends what is under way with -ECANCELED (their callbacks run now), and frees everything. Takes
  * NULL, returns NULL. May be called from a callback: the memory is then freed when
  * creditd_dispatch() returns.
  */
@@ -241,8 +233,7 @@ void creditd_on_change(struct creditd *connection,
 
 /* ---- Replies --------------------------------------------------------------------------------- */
 
-/*
- * How a call ended. In a callback: lives until the callback returns. creditd_last(): how the last
+/* How a call ended. In a callback: lives until the callback returns. creditd_last(): how the last
  * blocking call on the connection ended, until the next blocking call; never NULL. Everything that
  * the functions below return lives as long as the reply.
  *
@@ -286,8 +277,7 @@ int creditd_stamp_from_text(const char *text, struct creditd_stamp *ret_stamp);
 
 /* ---- Maps: metadata, and parameters of the generic call -------------------------------------- */
 
-/*
- * A map that is built once, from the first key to the last. Mistakes (a key twice open, no memory,
+/* A map that is built once, from the first key to the last. Mistakes (a key twice open, no memory,
  * text that is not UTF-8) are remembered and told by the call that the map is used in, so that none
  * of these needs to be looked at. A map may be used in any number of calls. `key` is ignored (NULL)
  * inside an array.
@@ -363,8 +353,7 @@ int creditd_call_async(struct creditd *connection, const char *method,
 
 /* ---- Credits --------------------------------------------------------------------------------- */
 
-/*
- * Below, each method comes as three functions: creditd_X() blocks and gives the result;
+/* Below, each method comes as three functions: creditd_X() blocks and gives the result;
  * creditd_X_async() queues; creditd_read_X() reads the result in the callback, and returns the
  * reply's status, or -EPROTO where the result is not of that shape. `timeout` 0 is the
  * connection's. Results are plain values of yours, unless there is a creditd_X_clear().
@@ -475,9 +464,7 @@ struct creditd_transaction {
     char product_id[CREDITD_ID_SIZE];
     char push_state[32]; /* "pending", "pushed" */
     int64_t amount;      /* credits */
-    int64_t raw_amount;
-    int64_t balance_after;
-    int64_t created_at;
+    int64_t raw_amount, balance_after, created_at;
     const struct creditd_value *metadata; /* NULL: none; lives until creditd_transactions_clear() */
 };
 
@@ -518,9 +505,7 @@ struct creditd_status_result {
         bool reachable;
         bool helper;     /* creditd-sync is connected */
         char paused[64]; /* why nothing is pushed: "unauthorized", … */
-        int64_t last_success;
-        int64_t requests_remaining;
-        int64_t requests_limit;
+        int64_t last_success, requests_remaining, requests_limit;
     } upstream;
     struct {
         int64_t credits, balances, oldest_age;
@@ -558,9 +543,7 @@ struct creditd_push {
     char type[32];    /* "deduct" */
     char state[32];   /* "sending", "doubt", "parked", "watched" */
     char reason[256]; /* cut there; "": none */
-    int64_t credits;
-    int64_t attempt;
-    int64_t begun_at;
+    int64_t credits, attempt, begun_at;
     int64_t consumed_before; /* upstream, when it was begun */
     int64_t consumed_seen;   /* -1: not looked yet */
     int64_t rows_seen;       /* -1: not looked yet */

@@ -276,7 +276,7 @@ int dedupe_load(struct core *core, enum record_table table, const void *key, siz
     if (table == TABLE_CLIENT)
         return load_client(core, hash, value, value_length);
 
-    uint16_t slot = table == TABLE_STAMP ? (uint16_t)(bytes[16] << 8 | bytes[17]) : 0;
+    uint16_t slot = (uint16_t)(table == TABLE_STAMP ? bytes[16] << 8 | bytes[17] : 0);
     if (value_length == 0) {
         dedupe_forget_entry(core, table == TABLE_STAMP ? dedupe_slot_hash(hash, slot) : hash);
         return 0;

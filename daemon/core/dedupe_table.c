@@ -27,9 +27,10 @@ void dedupe_deinit(struct dedupe *dedupe)
 
 struct hash128 dedupe_slot_hash(struct hash128 client, uint16_t slot)
 {
-    /* The client's hash is keyed already: any injective change of it serves. */
-    return (struct hash128){.low = client.low ^ (((uint64_t)slot + 1) << 40),
-                            .high = client.high + slot + 1};
+    /* The client's hash is keyed already: any injective change of it serves, as long as the low
+     * bits, by which the map finds its place, differ from slot to slot. */
+    uint64_t spread = ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (struct hash128){.low = client.low ^ spread, .high = client.high + slot + 1};
 }
 
 /* --- the lists: app keys by age, clients by last use --- */

@@ -362,6 +362,7 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
     }
 
     core->last_exchange++;
+    budget_take(core, now); /* before it is counted as under way: a new window takes those off */
     if (turn == TURN_PUSH)
         core->take_largest = !core->take_largest;
     plan_withdraw(core, balance);
@@ -373,7 +374,6 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
         core->writes++;
     else
         core->reads++;
-    budget_take(core, now);
     return 0;
 }
 

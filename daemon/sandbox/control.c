@@ -1,13 +1,13 @@
 /*
- * The control endpoints, for tests: ordering faults, spending and granting "elsewhere", and the
- * dump that tests judge by. They need no key, are not counted and no fault strikes them.
+ * The control endpoints, for tests: ordering faults, and what happens "elsewhere": spending,
+ * granting, paying, subscribing. dump.c is one too. They need no key, are not counted and no fault
+ * strikes them.
  */
 #include "sandbox.h"
 #include "views.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <util/clock.h>
 #include <util/macros.h>
 
@@ -67,86 +67,38 @@ int control_grant(struct call *call)
                      !json_is_false(json_object_get(body, "record")));
 }
 
-/* The dump is written by hand, object after object: 100,000 rows as JSON values would take a second
- * of the lock. */
-typedef void (*write_fn)(const void *item, struct text *text);
-
-static void write_transaction(const void *item, struct text *text)
+static int body_wrong(struct call *call, int r, const char *wrong)
 {
-    view_transaction_text(item, text);
+    return r == -EINVAL ? reply_error(call->reply, 400, "%s", wrong) : r;
 }
 
-static void write_balance(const void *item, struct text *text)
+/* Changed elsewhere where its id is known, else made elsewhere. */
+int control_subscription(struct call *call)
 {
-    view_balance_text(item, text);
-}
-
-static void write_customer(const void *item, struct text *text)
-{
-    const struct customer *customer = item;
-
-    text_adds(text, "{\"id\":");
-    text_add_json(text, customer->id);
-    text_adds(text, ",\"email\":");
-    text_add_json(text, customer->email);
-    text_adds(text, ",\"name\":");
-    text_add_json(text, customer->name);
-    text_adds(text, ",\"metadata\":");
-    text_adds(text, customer->metadata ? customer->metadata : "{}");
-    text_adds(text, "}");
-}
-
-static void list_write(const struct list *list, const char *name, write_fn write, struct text *text)
-{
-    text_adds(text, "\"");
-    text_adds(text, name);
-    text_adds(text, "\":[");
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            text_adds(text, ",\n");
-        write(list->items[i], text);
-    }
-    text_adds(text, "],\n");
-}
-
-static void json_write(json_t *json, const char *name, const char *after, struct text *text)
-{
-    CLEANUP(cleanup_free) char *dumped = json ? json_dumps(json, JSON_COMPACT) : NULL;
-
-    json_decref(json);
-    if (!dumped) {
-        text->failed = true;
-        return;
-    }
-    text_adds(text, "\"");
-    text_adds(text, name);
-    text_adds(text, "\":");
-    text_adds(text, dumped);
-    text_adds(text, after);
-}
-
-int control_dump(struct call *call)
-{
-    const struct sandbox *sandbox = call->sandbox;
-    const struct model *model = &sandbox->model;
-    CLEANUP(cleanup_free) char *wanted = NULL;
-    CLEANUP(text_deinit) struct text text = {0};
+    struct model *model = &call->sandbox->model;
+    const json_t *body = call->request->json;
+    const char *id = json_string_value(json_object_get(body, "id")), *wrong;
+    struct subscription *subscription = id ? model_subscription(model, id) : NULL;
     int r;
 
-    r = query_get(call->request->query, "transactions", &wanted);
-    if (r < 0 && r != -ENOENT)
-        return r;
-    text_adds(&text, "{");
-    if (!wanted || strcmp(wanted, "0") != 0)
-        list_write(&model->transactions, "transactions", write_transaction, &text);
-    text_addf(&text, "\"transaction_count\":%zu,\n", model->transactions.count);
-    list_write(&model->balances, "balances", write_balance, &text);
-    list_write(&model->customers, "customers", write_customer, &text);
-    json_write(counts_to_json(&sandbox->counts), "requests", ",\n", &text);
-    json_write(faults_fired_to_json(&sandbox->faults), "fired", ",\n", &text);
-    json_write(faults_to_json(&sandbox->faults), "faults", "}\n", &text);
-    call->reply->body = text_take(&text, &call->reply->length);
-    return call->reply->body ? 0 : -ENOMEM;
+    if (id && !subscription && !json_object_get(body, "customer_id"))
+        return reply_error(call->reply, 404, "Subscription not found");
+    if (subscription)
+        r = subscription_change(model, subscription, body, clock_wall_ms(), &wrong);
+    else
+        r = subscription_load(model, body, clock_wall_ms(), &wrong, &subscription);
+    return r < 0 ? body_wrong(call, r, wrong)
+                 : reply_json(call->reply, view_subscription(subscription));
+}
+
+int control_payment(struct call *call)
+{
+    struct payment *payment;
+    const char *wrong;
+    int r;
+
+    r = payment_load(&call->sandbox->model, call->request->json, clock_wall_ms(), &wrong, &payment);
+    return r < 0 ? body_wrong(call, r, wrong) : reply_json(call->reply, view_payment(payment));
 }
 
 int control_reset_counters(struct call *call)

@@ -40,6 +40,22 @@ static json_t *by_kind_to_json(const struct counts *counts)
     return object;
 }
 
+/* "POST /customers": requests that a kind would mix with others. */
+static json_t *by_endpoint_to_json(const struct counts *counts)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < endpoint_table_length; i++) {
+        char name[96];
+
+        if (counts->by_endpoint[i] == 0)
+            continue;
+        snprintf(name, sizeof(name), "%s %s", endpoint_table[i].method, endpoint_table[i].path);
+        json_object_set_new(object, name, json_integer((json_int_t)counts->by_endpoint[i]));
+    }
+    return object;
+}
+
 static json_t *by_status_to_json(const struct counts *counts)
 {
     json_t *object = json_object();
@@ -59,8 +75,9 @@ static json_t *by_status_to_json(const struct counts *counts)
 
 json_t *counts_to_json(const struct counts *counts)
 {
-    return json_pack("{s:I, s:o, s:o, s:i, s:i}", "total", (json_int_t)counts->total, "by_kind",
-                     by_kind_to_json(counts), "by_status", by_status_to_json(counts),
-                     "max_concurrent_writes", (int)counts->max_writes,
-                     "max_concurrent_writes_per_balance", (int)counts->max_writes_of_balance);
+    return json_pack("{s:I, s:o, s:o, s:o, s:i, s:i}", "total", (json_int_t)counts->total,
+                     "by_kind", by_kind_to_json(counts), "by_endpoint", by_endpoint_to_json(counts),
+                     "by_status", by_status_to_json(counts), "max_concurrent_writes",
+                     (int)counts->max_writes, "max_concurrent_writes_per_balance",
+                     (int)counts->max_writes_of_balance);
 }

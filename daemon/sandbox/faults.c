@@ -4,6 +4,7 @@
  * same.
  */
 #include "faults.h"
+#include "billing.h"
 
 #include <errno.h>
 #include <math.h>
@@ -40,7 +41,7 @@ const struct fault_info fault_table[FAULT_COUNT] = {
     [FAULT_BALANCE_WITHOUT_ROW] = {"balance_without_row", FAULT_TYPE_PROBABILITY, NULL, 0,
                                    "the balance is written, the transaction row is not"},
     [FAULT_LATE_COMMIT] = {"late_commit", FAULT_TYPE_NUMBER, NULL, 0,
-                           "deduct: connection dropped at once, executed so many ms later"},
+                           "deduct, or POST of `only`: dropped at once, executed so many ms later"},
     [FAULT_INSUFFICIENT] = {"insufficient", FAULT_TYPE_SWITCH, NULL, 0, "every deduct is refused"},
     [FAULT_DOWN] = {"down", FAULT_TYPE_SWITCH, NULL, 0, "every connection is dropped"},
     [FAULT_HTML] = {"html", FAULT_TYPE_PROBABILITY, NULL, 0, "a proxy's HTML 502"},
@@ -74,11 +75,25 @@ const struct fault_info fault_table[FAULT_COUNT] = {
                             "products carry unit, units_per_credit, total_credits"},
     [FAULT_NO_PRODUCT_ENDPOINT] = {"no_product_endpoint", FAULT_TYPE_SWITCH, NULL, 0,
                                    "GET /product is an HTML 404"},
+    [FAULT_NO_ACCESS_ENDPOINT] = {"no_access_endpoint", FAULT_TYPE_SWITCH, NULL, 0,
+                                  "GET /customers/{id}/access is an HTML 404"},
     [FAULT_EMAIL_FILTER] = {"email_filter", FAULT_TYPE_SWITCH, NULL, 1,
                             "GET /customers?email= filters; else everybody"},
+    [FAULT_SUBSCRIPTION_FILTER] = {"subscription_filter", FAULT_TYPE_SWITCH, NULL, 1,
+                                   "GET /subscriptions?customer_id= filters; else everybody's"},
+    [FAULT_CUSTOMER_BODY] = {"customer_body", FAULT_TYPE_CHOICE, "any|array|object",
+                             CUSTOMER_BODY_ANY, "the bodies that POST /customers takes"},
+    [FAULT_CUSTOMER_ANSWER] = {"customer_answer", FAULT_TYPE_CHOICE, "same|list|object",
+                               CUSTOMER_ANSWER_SAME,
+                               "its answer: a list to an array, always one, or the one itself"},
+    [FAULT_REFUND_STATUS] = {"refund_status", FAULT_TYPE_CHOICE, "pending|succeeded|failed",
+                             REFUND_SUCCEEDED, "what becomes of the refund of a payment"},
     [FAULT_ONLY] = {"only", FAULT_TYPE_CHOICE,
-                    "|deduct|refund|grant|balance|history|product|customer", 0,
-                    "faults with a probability strike this kind alone; empty: all"},
+                    "|deduct|refund|grant|balance|history|product|customer|subscription|payment"
+                    "|refund_payment|access",
+                    0, "faults with a probability strike this kind alone; empty: all"},
+    [FAULT_ONLY_METHOD] = {"only_method", FAULT_TYPE_CHOICE, "|GET|POST|PUT", 0,
+                           "and requests of this method alone; empty: all"},
     [FAULT_TIMES] = {"times", FAULT_TYPE_NUMBER, NULL, 0,
                      "after so many strikes none follows; 0: no end. Set anew, counts anew"},
 };

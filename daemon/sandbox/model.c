@@ -1,4 +1,5 @@
 #include "model.h"
+#include "billing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,20 @@ void list_deinit(struct list *list)
     *list = (struct list){0};
 }
 
+int text_set(char **text, const char *value)
+{
+    char *copy = NULL;
+
+    if (value) {
+        copy = strdup(value);
+        if (!copy)
+            return -ENOMEM;
+    }
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
 void model_init(struct model *model)
 {
     memset(model, 0, sizeof(*model));
@@ -34,6 +49,8 @@ void model_init(struct model *model)
     map_init(&model->customers_by_id);
     map_init(&model->products_by_id);
     map_init(&model->balances_by_ids);
+    map_init(&model->subscriptions_by_id);
+    map_init(&model->payments_by_id);
 }
 
 static struct customer *customer_free(struct customer *customer)
@@ -45,7 +62,9 @@ static struct customer *customer_free(struct customer *customer)
     free(customer->name);
     free(customer->phone);
     free(customer->image);
+    free(customer->wallets);
     free(customer->metadata);
+    free(customer->key);
     free(customer);
     return NULL;
 }
@@ -73,6 +92,7 @@ static struct transaction *transaction_free(struct transaction *transaction)
 
 void model_deinit(struct model *model)
 {
+    billing_deinit(model);
     for (size_t i = 0; i < model->customers.count; i++)
         customer_free(model->customers.items[i]);
     for (size_t i = 0; i < model->products.count; i++)
@@ -90,7 +110,7 @@ void model_deinit(struct model *model)
     map_deinit(&model->balances_by_ids);
 }
 
-static struct hash128 id_hash(const struct model *model, const char *id)
+struct hash128 model_id_hash(const struct model *model, const char *id)
 {
     return hash_bytes(&model->hash_key, id, strlen(id));
 }
@@ -100,15 +120,14 @@ static struct hash128 ids_hash(const struct model *model, const char *first, con
     return hash_pair(&model->hash_key, first, strlen(first), second, strlen(second));
 }
 
-/* The maps hold places in the lists. */
-static void *list_find(const struct list *list, const struct map *map, struct hash128 key)
+void *list_find(const struct list *list, const struct map *map, struct hash128 key)
 {
     const uint64_t *position = map_get(map, key);
 
     return position ? list->items[*position] : NULL;
 }
 
-static int list_add_found(struct list *list, struct map *map, struct hash128 key, void *item)
+int list_add_found(struct list *list, struct map *map, struct hash128 key, void *item)
 {
     int r;
 
@@ -123,12 +142,12 @@ static int list_add_found(struct list *list, struct map *map, struct hash128 key
 
 struct customer *model_customer(const struct model *model, const char *id)
 {
-    return list_find(&model->customers, &model->customers_by_id, id_hash(model, id));
+    return list_find(&model->customers, &model->customers_by_id, model_id_hash(model, id));
 }
 
 struct product *model_product(const struct model *model, const char *id)
 {
-    return list_find(&model->products, &model->products_by_id, id_hash(model, id));
+    return list_find(&model->products, &model->products_by_id, model_id_hash(model, id));
 }
 
 struct balance *model_balance(const struct model *model, const char *customer_id,
@@ -138,14 +157,15 @@ struct balance *model_balance(const struct model *model, const char *customer_id
                      ids_hash(model, customer_id, product_id));
 }
 
-/* Counts on from the customers there are; a seed may have used the name already. */
-static char *customer_id_make_up(const struct model *model)
+/* Counts on from those there are; a seed may have used the name already. */
+char *model_id_make(const struct model *model, const char *prefix, const struct list *list,
+                    const struct map *map)
 {
     char id[32];
 
-    for (size_t i = model->customers.count + 1;; i++) {
-        snprintf(id, sizeof(id), "cus_%08zu", i);
-        if (!model_customer(model, id))
+    for (size_t i = list->count + 1;; i++) {
+        snprintf(id, sizeof(id), "%s_%08zu", prefix, i);
+        if (!map_get(map, model_id_hash(model, id)))
             return strdup(id);
     }
 }
@@ -161,11 +181,11 @@ int model_customer_add(struct model *model, const char *id, int64_t now_ms,
     customer = calloc(1, sizeof(*customer));
     if (!customer)
         return -ENOMEM;
-    customer->id = id ? strdup(id) : customer_id_make_up(model);
+    customer->id =
+        id ? strdup(id) : model_id_make(model, "cus", &model->customers, &model->customers_by_id);
     customer->created_ms = customer->updated_ms = now_ms;
-    customer->position = model->customers.count;
     r = customer->id ? list_add_found(&model->customers, &model->customers_by_id,
-                                      id_hash(model, customer->id), customer)
+                                      model_id_hash(model, customer->id), customer)
                      : -ENOMEM;
     if (r < 0) {
         customer_free(customer);
@@ -190,9 +210,9 @@ int model_product_add(struct model *model, const char *id, int64_t now_ms,
     product->units_per_credit = 1;
     product->total_credits = -1;
     product->created_ms = now_ms;
-    r = product->id
-            ? list_add_found(&model->products, &model->products_by_id, id_hash(model, id), product)
-            : -ENOMEM;
+    r = product->id ? list_add_found(&model->products, &model->products_by_id,
+                                     model_id_hash(model, id), product)
+                    : -ENOMEM;
     if (r < 0) {
         product_free(product);
         return r;
@@ -226,21 +246,42 @@ static int balance_add(struct model *model, struct customer *customer, struct pr
     return 0;
 }
 
+int model_customer_open(struct model *model, const char *id, int64_t now_ms,
+                        struct customer **ret_customer)
+{
+    struct customer *customer = model_customer(model, id);
+
+    if (!customer)
+        return model_customer_add(model, id, now_ms, ret_customer);
+    *ret_customer = customer;
+    return 0;
+}
+
+int model_product_open(struct model *model, const char *id, int64_t now_ms,
+                       struct product **ret_product)
+{
+    struct product *product = model_product(model, id);
+
+    if (!product)
+        return model_product_add(model, id, now_ms, ret_product);
+    *ret_product = product;
+    return 0;
+}
+
 int model_balance_open(struct model *model, const char *customer_id, const char *product_id,
                        int64_t now_ms, struct balance **ret_balance)
 {
     struct balance *balance = model_balance(model, customer_id, product_id);
-    struct customer *customer = model_customer(model, customer_id);
-    struct product *product = model_product(model, product_id);
-    int r = 0;
+    struct customer *customer;
+    struct product *product;
+    int r;
 
     if (balance) {
         *ret_balance = balance;
         return 0;
     }
-    if (!customer)
-        r = model_customer_add(model, customer_id, now_ms, &customer);
-    if (r == 0 && !product)
-        r = model_product_add(model, product_id, now_ms, &product);
+    r = model_customer_open(model, customer_id, now_ms, &customer);
+    if (r == 0)
+        r = model_product_open(model, product_id, now_ms, &product);
     return r < 0 ? r : balance_add(model, customer, product, now_ms, ret_balance);
 }

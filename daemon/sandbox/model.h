@@ -1,6 +1,7 @@
 /*
- * What this StellarTools knows: customers, products, balances and transactions, in memory. No JSON
- * answers, no faults and no locks here: the caller holds the sandbox's lock.
+ * What this StellarTools knows, in memory: customers, products, balances and transactions;
+ * billing.h has the rest. No JSON answers, no faults and no locks here: the caller holds the
+ * sandbox's lock.
  *
  * A transaction is carried out in two steps, as the real server does it: the balance is read and
  * the change worked out (change_read), then row and balance are written as absolute figures
@@ -29,8 +30,9 @@ struct product {
 struct customer {
     char *id;
     char *email, *name, *phone, *image; /* each may be NULL */
+    char *wallets;                      /* JSON text of an array, or NULL */
     char *metadata;                     /* JSON text, or NULL */
-    size_t position;                    /* in the model's list */
+    char *key; /* the idempotency key it came under, or NULL; for the dump alone */
     int64_t created_ms, updated_ms;
     struct transaction *last; /* newest; the others follow by `previous` */
 };
@@ -67,7 +69,9 @@ struct list {
 struct model {
     struct hash_key hash_key;
     struct list customers, products, balances, transactions;
+    struct list subscriptions, payments, refunds;
     struct map customers_by_id, products_by_id, balances_by_ids;
+    struct map subscriptions_by_id, payments_by_id;
 };
 
 void model_init(struct model *model);
@@ -82,7 +86,11 @@ int model_customer_add(struct model *model, const char *id, int64_t now_ms,
                        struct customer **ret_customer);
 int model_product_add(struct model *model, const char *id, int64_t now_ms,
                       struct product **ret_product);
-/* The balance of both ids; what does not exist yet is made on the fly. */
+/* These make on the fly what does not exist yet. */
+int model_customer_open(struct model *model, const char *id, int64_t now_ms,
+                        struct customer **ret_customer);
+int model_product_open(struct model *model, const char *id, int64_t now_ms,
+                       struct product **ret_product);
 int model_balance_open(struct model *model, const char *customer_id, const char *product_id,
                        int64_t now_ms, struct balance **ret_balance);
 
@@ -114,4 +122,13 @@ int change_write(struct model *model, const struct change *change, const struct 
 
 /* Adds at the end; -ENOMEM leaves the list as it was. */
 int list_add(struct list *list, void *item);
+/* Lists with a map that holds places in them. */
+void *list_find(const struct list *list, const struct map *map, struct hash128 key);
+int list_add_found(struct list *list, struct map *map, struct hash128 key, void *item);
+struct hash128 model_id_hash(const struct model *model, const char *id);
+/* A new id for that list, such as cus_00000007; NULL when out of memory. */
+char *model_id_make(const struct model *model, const char *prefix, const struct list *list,
+                    const struct map *map);
+/* Replaces the text by a copy; `value` may be NULL. */
+int text_set(char **text, const char *value);
 void list_deinit(struct list *list);

@@ -25,27 +25,47 @@ double prng_unit(struct prng *prng)
 const char *kind_name(enum kind kind)
 {
     static const char *const names[KIND_COUNT] = {
-        [KIND_OTHER] = "other",     [KIND_DEDUCT] = "deduct",     [KIND_REFUND] = "refund",
-        [KIND_GRANT] = "grant",     [KIND_BALANCE] = "balance",   [KIND_HISTORY] = "history",
-        [KIND_PRODUCT] = "product", [KIND_CUSTOMER] = "customer", [KIND_TRANSACTION] = "other",
+        [KIND_OTHER] = "other",
+        [KIND_DEDUCT] = "deduct",
+        [KIND_REFUND] = "refund",
+        [KIND_GRANT] = "grant",
+        [KIND_BALANCE] = "balance",
+        [KIND_HISTORY] = "history",
+        [KIND_PRODUCT] = "product",
+        [KIND_CUSTOMER] = "customer",
+        [KIND_SUBSCRIPTION] = "subscription",
+        [KIND_PAYMENT] = "payment",
+        [KIND_REFUND_PAYMENT] = "refund_payment",
+        [KIND_ACCESS] = "access",
+        [KIND_TRANSACTION] = "other",
     };
 
     return names[kind];
 }
 
+static bool fault_may_strike(const struct faults *faults, const struct target *target)
+{
+    static const char *const methods[] = {NULL, "GET", "POST", "PUT"}; /* as only_method */
+    int64_t only = faults_number(faults, FAULT_ONLY), times = faults_number(faults, FAULT_TIMES);
+    const char *method = methods[faults_number(faults, FAULT_ONLY_METHOD)];
+
+    if (only != 0 && only != (int64_t)target->kind)
+        return false;
+    if (method && strcmp(method, target->method) != 0)
+        return false;
+    return times == 0 || faults->fired_of_times < (uint64_t)times;
+}
+
 /* A probability is drawn even where it cannot strike, so that `only` and `times` do not shift later
  * draws. */
 static bool fault_strikes(struct faults *faults, struct prng *prng, enum fault fault,
-                          enum kind kind)
+                          const struct target *target)
 {
     double probability = faults->values[fault];
-    int64_t only = faults_number(faults, FAULT_ONLY), times = faults_number(faults, FAULT_TIMES);
 
     if (probability <= 0 || prng_unit(prng) >= probability)
         return false;
-    if (only != 0 && only != (int64_t)kind)
-        return false;
-    return times == 0 || faults->fired_of_times < (uint64_t)times;
+    return fault_may_strike(faults, target);
 }
 
 static void fault_struck(struct faults *faults, enum fault fault)
@@ -67,15 +87,15 @@ static const struct {
 };
 
 static void plan_draw_ending(struct plan *plan, struct faults *faults, struct prng *prng,
-                             enum kind kind, bool has_key)
+                             const struct target *target)
 {
     bool ended = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
         enum fault fault = endings[i].fault;
-        bool strikes = fault_strikes(faults, prng, fault, kind);
+        bool strikes = fault_strikes(faults, prng, fault, target);
 
-        if (!strikes || ended || (fault == FAULT_STUCK_LOCK && !has_key))
+        if (!strikes || ended || (fault == FAULT_STUCK_LOCK && !target->has_key))
             continue;
         ended = true;
         fault_struck(faults, fault);
@@ -90,29 +110,32 @@ static void plan_draw_ending(struct plan *plan, struct faults *faults, struct pr
 }
 
 static void plan_draw_halves(struct plan *plan, struct faults *faults, struct prng *prng,
-                             enum kind kind)
+                             const struct target *target)
 {
+    enum kind kind = target->kind;
+
     if (kind != KIND_DEDUCT && kind != KIND_REFUND && kind != KIND_GRANT)
         return;
-    if (fault_strikes(faults, prng, FAULT_ROW_WITHOUT_BALANCE, kind)) {
+    if (fault_strikes(faults, prng, FAULT_ROW_WITHOUT_BALANCE, target)) {
         fault_struck(faults, FAULT_ROW_WITHOUT_BALANCE);
         plan->skip_balance = true;
-    } else if (fault_strikes(faults, prng, FAULT_BALANCE_WITHOUT_ROW, kind)) {
+    } else if (fault_strikes(faults, prng, FAULT_BALANCE_WITHOUT_ROW, target)) {
         fault_struck(faults, FAULT_BALANCE_WITHOUT_ROW);
         plan->skip_row = true;
     }
 }
 
-static bool plan_is_late(const struct faults *faults, enum kind kind)
+/* Deducts, unless `only` names another kind: of that what is sent by POST. */
+static bool plan_is_late(const struct faults *faults, const struct target *target)
 {
-    int64_t times = faults_number(faults, FAULT_TIMES);
+    bool fits = faults_on(faults, FAULT_ONLY) ? strcmp(target->method, "POST") == 0
+                                              : target->kind == KIND_DEDUCT;
 
-    return kind == KIND_DEDUCT && faults_on(faults, FAULT_LATE_COMMIT) &&
-           (times == 0 || faults->fired_of_times < (uint64_t)times);
+    return fits && faults_on(faults, FAULT_LATE_COMMIT) && fault_may_strike(faults, target);
 }
 
-void plan_draw(struct plan *plan, struct faults *faults, struct prng *prng, enum kind kind,
-               bool has_key)
+void plan_draw(struct plan *plan, struct faults *faults, struct prng *prng,
+               const struct target *target)
 {
     int64_t jitter = faults_number(faults, FAULT_LATENCY_JITTER);
 
@@ -123,12 +146,12 @@ void plan_draw(struct plan *plan, struct faults *faults, struct prng *prng, enum
     };
     if (jitter > 0)
         plan->latency_ms += (int64_t)(prng_unit(prng) * (double)(jitter + 1));
-    plan_draw_ending(plan, faults, prng, kind, has_key);
-    if (plan->ending == ENDING_ANSWER && plan_is_late(faults, kind)) {
+    plan_draw_ending(plan, faults, prng, target);
+    if (plan->ending == ENDING_ANSWER && plan_is_late(faults, target)) {
         fault_struck(faults, FAULT_LATE_COMMIT);
         plan->late_ms = faults_number(faults, FAULT_LATE_COMMIT);
         plan->ending = ENDING_DROP;
     }
     if (plan->commit)
-        plan_draw_halves(plan, faults, prng, kind);
+        plan_draw_halves(plan, faults, prng, target);
 }

@@ -20,6 +20,10 @@ enum kind {
     KIND_HISTORY,
     KIND_PRODUCT,
     KIND_CUSTOMER,
+    KIND_SUBSCRIPTION,
+    KIND_PAYMENT,
+    KIND_REFUND_PAYMENT,
+    KIND_ACCESS,
     KIND_TRANSACTION, /* of a route only: the body says which of the three it is */
     KIND_COUNT,
 };
@@ -55,6 +59,13 @@ uint64_t prng_next(struct prng *prng);
 double prng_unit(struct prng *prng);
 
 const char *kind_name(enum kind kind);
-/* has_key: the request brought an idempotency key that counts. Marks in `faults` what struck. */
-void plan_draw(struct plan *plan, struct faults *faults, struct prng *prng, enum kind kind,
-               bool has_key);
+/* What of a request decides which faults may strike it. */
+struct target {
+    enum kind kind;
+    const char *method;
+    bool has_key; /* it brought an idempotency key that counts */
+};
+
+/* Marks in `faults` what struck. */
+void plan_draw(struct plan *plan, struct faults *faults, struct prng *prng,
+               const struct target *target);

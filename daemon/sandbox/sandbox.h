@@ -15,9 +15,12 @@
 #include "router.h"
 #include <pthread.h>
 
+#define ENDPOINTS_MAX 40 /* rows of the table, with room */
+
 struct counts {
     uint64_t total, dropped;
     uint64_t by_kind[KIND_COUNT];
+    uint64_t by_endpoint[ENDPOINTS_MAX]; /* in the order of the table */
     uint64_t by_status[600];
     unsigned writes; /* deducts, refunds and grants that are being carried out now */
     unsigned max_writes, max_writes_of_balance;
@@ -60,8 +63,20 @@ int endpoint_product_get(struct call *call);
 int endpoint_balance_get(struct call *call);
 int endpoint_transaction_create(struct call *call);
 int endpoint_transactions_list(struct call *call);
+int endpoint_subscriptions_create(struct call *call);
+int endpoint_subscriptions_list(struct call *call);
+int endpoint_subscription_get(struct call *call);
+int endpoint_subscription_update(struct call *call);
+int endpoint_subscription_cancel(struct call *call);
+int endpoint_subscription_pause(struct call *call);
+int endpoint_subscription_resume(struct call *call);
+int endpoint_payment_get(struct call *call);
+int endpoint_refunds_create(struct call *call);
+int endpoint_access_get(struct call *call);
 int control_faults_get(struct call *call);
 int control_faults_order(struct call *call);
 int control_grant(struct call *call);
+int control_subscription(struct call *call);
+int control_payment(struct call *call);
 int control_dump(struct call *call);
 int control_reset_counters(struct call *call);

@@ -1,8 +1,12 @@
 /*
  * The seed: one JSON object. Later parts may name what earlier ones made (products, customers,
- * generate, balances); what only a balance names is made on the fly.
+ * generate, balances, subscriptions, payments); customers and products that only later parts name
+ * are made on the fly.
  */
 #include "seed.h"
+#include "billing.h"
+#include "metadata.h"
+#include "views.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -38,20 +42,6 @@ static int64_t number_of(const json_t *object, const char *name, int64_t otherwi
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
 }
 
-static int text_set(char **text, const char *value)
-{
-    char *copy = NULL;
-
-    if (value) {
-        copy = strdup(value);
-        if (!copy)
-            return -ENOMEM;
-    }
-    free(*text);
-    *text = copy;
-    return 0;
-}
-
 static int product_load(struct model *model, const json_t *item, int64_t now_ms, char **ret_error)
 {
     const char *id = text_of(item, "id");
@@ -70,9 +60,75 @@ static int product_load(struct model *model, const json_t *item, int64_t now_ms,
     return text_set(&product->unit, text_of(item, "unit"));
 }
 
+/* Addresses become wallets as upstream tells them. */
+static json_t *wallets_make(const struct customer *customer, const json_t *given, int64_t now_ms)
+{
+    json_t *wallets = json_array(), *item;
+    char time[VIEW_TIME_SIZE];
+    size_t i;
+
+    view_time(now_ms, time);
+    json_array_foreach((json_t *)given, i, item)
+    {
+        json_t *metadata = json_object_get(item, "metadata");
+        json_t *wallet = json_pack(
+            "{s:o, s:O, s:O*, s:s}", "id", json_sprintf("wal_%s_%zu", customer->id, i + 1),
+            "address", json_object_get(item, "address"), "metadata", metadata, "created_at", time);
+
+        if (wallet && !metadata)
+            json_object_set_new(wallet, "metadata", json_object());
+        if (json_array_append_new(wallets, wallet) < 0) {
+            json_decref(wallets);
+            return NULL;
+        }
+    }
+    return wallets;
+}
+
+static int wallets_load(struct customer *customer, const json_t *given, int64_t now_ms,
+                        char **ret_error)
+{
+    json_t *wallets, *item;
+    size_t i;
+
+    if (given && !json_is_array(given))
+        return seed_error(ret_error, "customers: %s: \"wallets\" is not an array", customer->id);
+    json_array_foreach((json_t *)given, i, item)
+    {
+        if (!text_of(item, "address") || metadata_check(json_object_get(item, "metadata")))
+            return seed_error(ret_error,
+                              "customers: %s: each of \"wallets\" needs an \"address\", and "
+                              "\"metadata\" holds strings",
+                              customer->id);
+    }
+    wallets = wallets_make(customer, given, now_ms);
+    customer->wallets = wallets ? json_dumps(wallets, JSON_COMPACT) : NULL;
+    json_decref(wallets);
+    return customer->wallets ? 0 : -ENOMEM;
+}
+
+static int customer_fields_load(struct customer *customer, const json_t *item)
+{
+    const struct {
+        const char *name;
+        char **field;
+    } fields[] = {{"email", &customer->email},
+                  {"name", &customer->name},
+                  {"phone", &customer->phone},
+                  {"image", &customer->image}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        int r = text_set(fields[i].field, text_of(item, fields[i].name));
+
+        if (r < 0)
+            return r;
+    }
+    return metadata_merge(&customer->metadata, json_object_get(item, "metadata"));
+}
+
 static int customer_load(struct model *model, const json_t *item, int64_t now_ms, char **ret_error)
 {
-    const char *id = text_of(item, "id");
+    const char *id = text_of(item, "id"), *wrong;
     struct customer *customer;
     int r;
 
@@ -81,16 +137,12 @@ static int customer_load(struct model *model, const json_t *item, int64_t now_ms
     r = model_customer_add(model, id, now_ms, &customer);
     if (r == -EEXIST)
         return seed_error(ret_error, "customers: %s is there twice", id);
-    if (r < 0)
-        return r;
-    r = text_set(&customer->email, text_of(item, "email"));
+    wrong = metadata_check(json_object_get(item, "metadata"));
+    if (wrong)
+        return seed_error(ret_error, "customers: %s: %s", id, wrong);
     if (r == 0)
-        r = text_set(&customer->name, text_of(item, "name"));
-    if (r == 0 && json_is_object(json_object_get(item, "metadata"))) {
-        customer->metadata = json_dumps(json_object_get(item, "metadata"), JSON_COMPACT);
-        r = customer->metadata ? 0 : -ENOMEM;
-    }
-    return r;
+        r = customer_fields_load(customer, item);
+    return r < 0 ? r : wallets_load(customer, json_object_get(item, "wallets"), now_ms, ret_error);
 }
 
 static int balance_start(struct model *model, const char *customer_id, const char *product_id,
@@ -125,6 +177,27 @@ static int balance_load(struct model *model, const json_t *item, int64_t now_ms,
     balance->granted = number_of(item, "granted", balance->granted);
     balance->revoked = json_is_true(json_object_get(item, "is_revoked"));
     return 0;
+}
+
+static int subscription_seed(struct model *model, const json_t *item, int64_t now_ms,
+                             char **ret_error)
+{
+    struct subscription *subscription;
+    const char *wrong;
+    int r;
+
+    r = subscription_load(model, item, now_ms, &wrong, &subscription);
+    return r == -EINVAL ? seed_error(ret_error, "subscriptions: %s", wrong) : r;
+}
+
+static int payment_seed(struct model *model, const json_t *item, int64_t now_ms, char **ret_error)
+{
+    struct payment *payment;
+    const char *wrong;
+    int r;
+
+    r = payment_load(model, item, now_ms, &wrong, &payment);
+    return r == -EINVAL ? seed_error(ret_error, "payments: %s", wrong) : r;
 }
 
 static int generate(struct model *model, const json_t *order, int64_t now_ms, char **ret_error)
@@ -172,7 +245,8 @@ static int each_load(struct model *model, const json_t *seed, const char *name, 
 /* A misspelt part must not be a missing part. */
 static int names_check(const json_t *seed, char **ret_error)
 {
-    static const char *const names[] = {"products", "customers", "generate", "balances"};
+    static const char *const names[] = {"products", "customers",     "generate",
+                                        "balances", "subscriptions", "payments"};
     const char *name;
     json_t *value;
 
@@ -185,9 +259,10 @@ static int names_check(const json_t *seed, char **ret_error)
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
             known = known || strcmp(name, names[i]) == 0;
         if (!known)
-            return seed_error(
-                ret_error, "\"%s\" is not known; write products, customers, generate or balances",
-                name);
+            return seed_error(ret_error,
+                              "\"%s\" is not known; write products, customers, generate, "
+                              "balances, subscriptions or payments",
+                              name);
     }
     return 0;
 }
@@ -206,6 +281,10 @@ int seed_load(struct model *model, const json_t *seed, int64_t now_ms, char **re
         r = generate(model, order, now_ms, ret_error);
     if (r == 0)
         r = each_load(model, seed, "balances", balance_load, now_ms, ret_error);
+    if (r == 0)
+        r = each_load(model, seed, "subscriptions", subscription_seed, now_ms, ret_error);
+    if (r == 0)
+        r = each_load(model, seed, "payments", payment_seed, now_ms, ret_error);
     return r;
 }
 

@@ -263,9 +263,10 @@ static int exchange_run(struct exchange *exchange)
 {
     struct sandbox *sandbox = exchange->call.sandbox;
     bool keyed = key_counts(exchange);
+    struct target target = {exchange->kind, exchange->call.request->method, keyed};
     int r;
 
-    plan_draw(&exchange->plan, &sandbox->faults, &sandbox->prng, exchange->kind, keyed);
+    plan_draw(&exchange->plan, &sandbox->faults, &sandbox->prng, &target);
     if (exchange->plan.late_ms > 0)
         exchange->writes = false; /* for the client it is over at once */
     if (exchange->writes)
@@ -289,8 +290,10 @@ static int exchange_serve(struct exchange *exchange)
         return r < 0 ? r : view_finish(call->reply, &(struct faults){0}, false);
     }
     counts->total++;
-    if (r > 0)
+    if (r > 0) {
         exchange_classify(exchange);
+        counts->by_endpoint[exchange->match.route - endpoint_table]++;
+    }
     counts->by_kind[exchange->kind]++;
     if (faults_on(&call->sandbox->faults, FAULT_DOWN)) {
         call->sandbox->faults.fired[FAULT_DOWN]++;

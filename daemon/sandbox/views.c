@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+#include <util/macros.h>
 
 void view_time(int64_t ms, char ret_text[VIEW_TIME_SIZE])
 {
@@ -23,6 +24,12 @@ static json_t *json_time(int64_t ms)
     return json_string(text);
 }
 
+/* null for 0. */
+static json_t *json_time_or_null(int64_t ms)
+{
+    return ms == 0 ? json_null() : json_time(ms);
+}
+
 static json_t *json_number_id(const char *prefix, uint64_t number)
 {
     return json_sprintf("%s_%08" PRIu64, prefix, number);
@@ -34,12 +41,18 @@ static json_t *json_metadata(const char *text)
     return text ? json_loads(text, JSON_DECODE_ANY, NULL) : json_null();
 }
 
+static json_t *json_metadata_object(const char *text)
+{
+    return json_metadata(text ? text : "{}");
+}
+
 json_t *view_customer(const struct customer *customer)
 {
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:[], s:o, s:o, s:o}", "id", customer->id,
+    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}", "id", customer->id,
                      "object", "customer", "email", customer->email, "name", customer->name,
-                     "phone", customer->phone, "image", customer->image, "wallets", "metadata",
-                     json_metadata(customer->metadata ? customer->metadata : "{}"), "created_at",
+                     "phone", customer->phone, "image", customer->image, "wallets",
+                     json_metadata(customer->wallets ? customer->wallets : "[]"), "metadata",
+                     json_metadata_object(customer->metadata), "created_at",
                      json_time(customer->created_ms), "updated_at",
                      json_time(customer->updated_ms));
 }
@@ -90,6 +103,44 @@ json_t *view_transaction(const struct transaction *row)
         "metadata", json_metadata(row->metadata), "created_at", json_time(row->created_ms));
 }
 
+json_t *view_subscription(const struct subscription *subscription)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     subscription->id, "object", "subscription", "customer_id",
+                     subscription->customer->id, "product_id", subscription->product->id, "status",
+                     subscription_status_name(subscription->status), "cancel_at_period_end",
+                     subscription->cancel_at_period_end, "current_period_start",
+                     json_time(subscription->period_start_ms), "current_period_end",
+                     json_time(subscription->period_end_ms), "trial_end",
+                     json_time_or_null(subscription->trial_end_ms), "canceled_at",
+                     json_time_or_null(subscription->canceled_ms), "paused_at",
+                     json_time_or_null(subscription->paused_ms), "metadata",
+                     json_metadata_object(subscription->metadata), "created_at",
+                     json_time(subscription->created_ms), "updated_at",
+                     json_time(subscription->updated_ms));
+}
+
+json_t *view_payment(const struct payment *payment)
+{
+    return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s, s:o, s:o}", "id", payment->id, "object",
+                     "payment", "customer_id", payment->customer->id, "product_id",
+                     payment->product ? payment->product->id : NULL, "amount", payment->amount,
+                     "status", payment_status_name(payment->status), "metadata",
+                     json_metadata_object(payment->metadata), "created_at",
+                     json_time(payment->created_ms));
+}
+
+json_t *view_refund(const struct refund *refund)
+{
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o}", "id",
+                     json_number_id("rf", refund->number), "payment_id", refund->payment->id,
+                     "customer_id", refund->payment->customer->id, "amount",
+                     refund->payment->amount, "status", refund_status_name(refund->status),
+                     "reason", refund->reason, "receiver_wallet_address", refund->address,
+                     "metadata", json_metadata_object(refund->metadata), "created_at",
+                     json_time(refund->created_ms));
+}
+
 void view_transaction_text(const struct transaction *row, struct text *text)
 {
     char time[VIEW_TIME_SIZE];
@@ -123,4 +174,25 @@ void view_balance_text(const struct balance *balance, struct text *text)
               ",\"id\":\"cb_%08" PRIu64 "\",\"balance\":%" PRId64 ",\"consumed\":%" PRId64
               ",\"granted\":%" PRId64 "}",
               balance->number, balance->balance, balance->consumed, balance->granted);
+}
+
+void view_customer_text(const struct customer *customer, struct text *text)
+{
+    const char *const fields[][2] = {
+        {"{\"id\":", customer->id},       {",\"email\":", customer->email},
+        {",\"name\":", customer->name},   {",\"phone\":", customer->phone},
+        {",\"image\":", customer->image}, {",\"idempotency_key\":", customer->key},
+    };
+    char time[VIEW_TIME_SIZE];
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        text_adds(text, fields[i][0]);
+        text_add_json(text, fields[i][1]);
+    }
+    text_adds(text, ",\"wallets\":");
+    text_adds(text, customer->wallets ? customer->wallets : "[]");
+    text_adds(text, ",\"metadata\":");
+    text_adds(text, customer->metadata ? customer->metadata : "{}");
+    view_time(customer->created_ms, time);
+    text_addf(text, ",\"created_at\":\"%s\"}", time);
 }

@@ -145,7 +145,9 @@ void helper_pass(struct helper *helper, uint64_t durable)
 
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* the end of the turn pumps */
+    struct helper *helper = timer->data;
+
+    (void)serve_now(helper->serve); /* something to do: the end of the turn pumps */
 }
 
 static void timer_update(struct helper *helper, int64_t now)
@@ -272,6 +274,8 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
     helper->serve = serve;
     helper->next_fd = -1;
     list_init(&helper->exchanges);
+    helper->timer.data = helper;
+    helper->timer.data = helper;
     r = uv_timer_init(&serve->loop, &helper->timer);
     if (r < 0 || fd < 0)
         return r;

@@ -41,7 +41,7 @@ static void turn_end(struct serve *serve)
 {
     int rounds = 0;
 
-    if (serve->now != 0) {
+    if (serve->now != 0 || !list_is_empty(&serve->waiting.ready)) {
         do {
             waiting_run(&serve->waiting);
             helper_pump(&serve->helper);
@@ -92,8 +92,6 @@ static void on_progress(uv_async_t *handle)
     events_pass(&serve->events, marks.durable);
     transactions_pass(&serve->transactions, marks.durable);
     helper_pass(&serve->helper, marks.durable);
-    if (!list_is_empty(&serve->waiting.ready))
-        (void)serve_now(serve); /* something to do at the end of this turn */
 }
 
 /* --- signals --- */

@@ -41,7 +41,7 @@ struct serve {
     struct store *store;
     struct core *core;
     struct ledger_clock clock;
-    int64_t now; /* ledger time of this turn; 0: not read yet */
+    int64_t now; /* ledger time of this turn; 0: not read yet, and nothing has happened in it */
     int64_t started_boot;
     struct store_watermarks marks;
     struct reply_gate gate;

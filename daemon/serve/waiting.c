@@ -176,7 +176,7 @@ static int target_get(struct waiting *waiting, struct hash128 key, struct target
                       bool *ret_new)
 {
     uint64_t *found = map_get(&waiting->targets, key);
-    struct target *target;
+    struct target *target = NULL;
 
     *ret_new = found == NULL;
     if (found != NULL) {
@@ -206,7 +206,7 @@ static void target_end(struct target *target)
 
 int waiting_park_slot(struct waiting *waiting, struct request *request)
 {
-    struct target *target;
+    struct target *target = NULL;
     bool is_new;
     int r = target_get(waiting, slot_key(request->wait_slot), &target, &is_new);
 
@@ -287,7 +287,7 @@ int waiting_park_load(struct waiting *waiting, struct request *request)
 {
     struct hash128 key = core_balance_hash(waiting->serve->core, request_customer(request),
                                            request_product(request));
-    struct target *target;
+    struct target *target = NULL;
     bool is_new;
     int r = park(waiting, request);
 

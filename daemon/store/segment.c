@@ -144,7 +144,7 @@ static int check_header(const struct segment_header *header, uint32_t instance, 
     if (memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) != 0 ||
         header->crc != header_crc(header))
         return -EBADMSG;
-    /* After the checksum, which every version keeps where it is: a rotten version is damage. */
+    /* The checksum and where it stands are the same in every version; the version is not in it. */
     if (header->version != SEGMENT_VERSION)
         return -EPROTONOSUPPORT;
     if (header->instance != instance || header->number != number || header->size != size ||

@@ -85,6 +85,7 @@ static size_t ready_count(struct space *space)
 static int prepare_one(struct space *space)
 {
     struct segment *segment, **to = &space->ready;
+    bool first;
     int r;
 
     if (space->next_number > UINT32_MAX)
@@ -97,8 +98,10 @@ static int prepare_one(struct space *space)
     while (*to)
         to = &(*to)->next;
     *to = segment;
-    space->ready_count++;
+    first = space->ready_count++ == 0;
     (void)pthread_mutex_unlock(&space->lock);
+    if (first)
+        progress_notify(space->progress); /* who was told to come again can */
     return 0;
 }
 

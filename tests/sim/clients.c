@@ -53,7 +53,7 @@ static int64_t draw_raw(struct sim *sim, int pair)
     units = units > 0 ? units : 1;
     int64_t push = most / units < INT32_MAX ? most / units : INT32_MAX;
     int64_t credits = prng_range(&sim->prng, 1, sim->scenario.spend_max);
-    if (prng_chance(&sim->prng, 10) && sim->scenario.grant_max <= INT64_C(1) << 34)
+    if (prng_chance(&sim->prng, 10) && sim->scenario.grant_max <= 100000)
         return prng_range(&sim->prng, 1, most);
     if (prng_chance(&sim->prng, 700))
         credits = 1 + credits / 100;

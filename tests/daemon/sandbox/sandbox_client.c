@@ -179,7 +179,7 @@ bool sandbox_answer_dropped(const struct sandbox_answer *answer)
            answer->code == CURLE_SEND_ERROR;
 }
 
-static json_t *control(const struct sandbox_process *process, const char *path, const char *body)
+json_t *sandbox_control(const struct sandbox_process *process, const char *path, const char *body)
 {
     struct sandbox_call call = {.path = path, .body = body, .api_key = ""};
     struct sandbox_answer answer;
@@ -196,7 +196,7 @@ static json_t *control(const struct sandbox_process *process, const char *path, 
 
 void sandbox_order(const struct sandbox_process *process, const char *faults)
 {
-    json_decref(control(process, "/_sandbox/faults", faults));
+    json_decref(sandbox_control(process, "/_sandbox/faults", faults));
 }
 
 void sandbox_grant(const struct sandbox_process *process, const char *customer_id,
@@ -208,13 +208,13 @@ void sandbox_grant(const struct sandbox_process *process, const char *customer_i
                        "{\"customer_id\": \"%s\", \"product_id\": \"%s\", \"amount\": %lld,"
                        " \"record\": %s}",
                        customer_id, product_id, credits, record ? "true" : "false") > 0);
-    json_decref(control(process, "/_sandbox/grant", body));
+    json_decref(sandbox_control(process, "/_sandbox/grant", body));
 }
 
 json_t *sandbox_dump(const struct sandbox_process *process, bool transactions)
 {
-    return control(process, transactions ? "/_sandbox/dump" : "/_sandbox/dump?transactions=0",
-                   NULL);
+    return sandbox_control(process,
+                           transactions ? "/_sandbox/dump" : "/_sandbox/dump?transactions=0", NULL);
 }
 
 long long sandbox_balance(const struct sandbox_process *process, const char *customer_id,
@@ -240,6 +240,15 @@ long long sandbox_transaction_count(const struct sandbox_process *process)
 {
     json_t *dump = sandbox_dump(process, false);
     long long count = json_integer_value(json_object_get(dump, "transaction_count"));
+
+    json_decref(dump);
+    return count;
+}
+
+long long sandbox_object_count(const struct sandbox_process *process, const char *list)
+{
+    json_t *dump = sandbox_dump(process, false);
+    long long count = (long long)json_array_size(json_object_get(dump, list));
 
     json_decref(dump);
     return count;

@@ -47,6 +47,8 @@ char *sandbox_answer_header(const struct sandbox_answer *answer, const char *nam
 /* Whether the connection was dropped without an answer. */
 bool sandbox_answer_dropped(const struct sandbox_answer *answer);
 
+/* A control endpoint, by POST where there is a body; a new reference to what it answers. */
+json_t *sandbox_control(const struct sandbox_process *process, const char *path, const char *body);
 /* Orders faults: a JSON object. */
 void sandbox_order(const struct sandbox_process *process, const char *faults);
 /* Credits granted elsewhere, or spent elsewhere where they are negative. */
@@ -60,5 +62,7 @@ json_t *sandbox_dump(const struct sandbox_process *process, bool transactions);
 long long sandbox_balance(const struct sandbox_process *process, const char *customer_id,
                           const char *product_id);
 long long sandbox_transaction_count(const struct sandbox_process *process);
+/* How many there are of "customers", "subscriptions", "payments", "refunds" or "balances". */
+long long sandbox_object_count(const struct sandbox_process *process, const char *list);
 long long sandbox_request_count(const struct sandbox_process *process, const char *group,
                                 const char *name);

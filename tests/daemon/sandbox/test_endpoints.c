@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -157,6 +158,49 @@ Test(sandbox_http, each_endpoint_answers)
          200,
          "application/json",
          "\"metadata\":{\"b\":\"1\"}"},
+        {{.path = "/subscriptions",
+          .body = "{\"customer_id\": \"cus_ada\", \"product_id\": \"prod_tokens\"}"},
+         200,
+         "application/json",
+         "{\"id\":\"sub_00000001\""},
+        {{.path = "/subscriptions?customer_id=cus_ada"},
+         200,
+         "application/json",
+         "{\"object\":\"list\",\"data\":[{\"id\":\"sub_00000001\""},
+        {{.path = "/subscriptions/sub_00000001"}, 200, "application/json", "\"active\""},
+        {{.path = "/subscriptions/sub_00000001", .method = "PUT", .body = "{}"},
+         200,
+         "application/json",
+         "\"active\""},
+        {{.path = "/subscriptions/sub_00000001/cancel", .method = "POST"},
+         200,
+         "application/json",
+         "\"status\":\"active\",\"cancel_at_period_end\":true"},
+        {{.path = "/subscriptions/sub_00000001/pause", .body = "{}"},
+         200,
+         "application/json",
+         "\"status\":\"paused\""},
+        {{.path = "/customers/cus_ada/access/prod_tokens"},
+         200,
+         "application/json",
+         "{\"has_access\":false,\"grant\":null}"},
+        {{.path = "/subscriptions/sub_00000001/resume", .body = "{}"},
+         200,
+         "application/json",
+         "\"status\":\"active\""},
+        {{.path = "/customers/cus_ada/access/prod_tokens"},
+         200,
+         "application/json",
+         "{\"has_access\":true,"},
+        {{.path = "/_sandbox/payment", .body = "{\"customer_id\": \"cus_ada\", \"amount\": 5}"},
+         200,
+         "application/json",
+         "pay_00000001"},
+        {{.path = "/payment/pay_00000001"}, 200, "application/json", "\"5 XLM\""},
+        {{.path = "/refunds", .body = "{\"payment_id\": \"pay_00000001\", \"reason\": \"r\"}"},
+         200,
+         "application/json",
+         "{\"id\":\"rf_00000001\""},
         {{.path = "/api/customers/cus_ada/credits/transactions?productId=prod_tokens&limit=5"},
          200,
          "application/json",
@@ -293,4 +337,55 @@ Test(sandbox_http, the_dump_tells_everything)
     cr_assert(sandbox_request_count(&process, "by_status", "200") == 1);
     sandbox_call(&process, &reset, &reset_answer);
     cr_assert(sandbox_request_count(&process, NULL, "total") == 0);
+}
+
+Test(sandbox_http, the_dump_tells_what_was_made_and_under_which_key)
+{
+    static const struct {
+        const char *path, *body, *list;
+        size_t position;
+    } rows[] = {
+        {"/customers", "[{\"email\": \"x@y\", \"metadata\": {\"intent\": \"i0\"}}]", "customers",
+         2},
+        {"/subscriptions",
+         "{\"customer_id\": \"cus_ada\", \"product_id\": \"prod_chars\","
+         " \"metadata\": {\"intent\": \"i1\"}}",
+         "subscriptions", 0},
+        {"/refunds",
+         "{\"payment_id\": \"pay_00000001\", \"reason\": \"r\","
+         " \"metadata\": {\"intent\": \"i2\"}}",
+         "refunds", 0},
+    };
+    CLEANUP(sandbox_process_deinit) struct sandbox_process process = {0};
+    json_t *dump;
+
+    sandbox_process_start(&process, NULL);
+    json_decref(sandbox_control(&process, "/_sandbox/payment",
+                                "{\"customer_id\": \"cus_ada\", \"amount\": 5}"));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(sandbox_answer_deinit) struct sandbox_answer answer = {0};
+        char key[16];
+        struct sandbox_call call = {.path = rows[i].path, .body = rows[i].body, .key = key};
+
+        snprintf(key, sizeof(key), "k%zu", i);
+        sandbox_call(&process, &call, &answer);
+        cr_assert(answer.status == 200, "%s", answer.body);
+    }
+    dump = sandbox_dump(&process, false);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const json_t *list = json_object_get(dump, rows[i].list);
+        json_t *item = json_array_get(list, rows[i].position);
+        char key[16], intent[16];
+
+        snprintf(key, sizeof(key), "k%zu", i);
+        snprintf(intent, sizeof(intent), "i%zu", i);
+        cr_assert(json_array_size(list) == rows[i].position + 1, "%s", rows[i].list);
+        cr_assert(strcmp(harness_text(item, "idempotency_key"), key) == 0, "%s", rows[i].list);
+        cr_assert(strcmp(harness_text(json_object_get(item, "metadata"), "intent"), intent) == 0);
+    }
+    cr_assert(json_array_size(json_object_get(dump, "payments")) == 1);
+    json_decref(dump);
+    cr_assert(sandbox_request_count(&process, "by_endpoint", "POST /customers") == 1);
+    cr_assert(sandbox_request_count(&process, "by_kind", "refund_payment") == 1);
+    cr_assert(sandbox_process_stop(&process) == 0);
 }

@@ -199,6 +199,25 @@ Test(sandbox_faults, a_late_deduct_is_not_done_at_once)
     cr_assert(sandbox_process_stop(&process) == 0);
 }
 
+/* What a client that gave up on a create must reckon with. */
+Test(sandbox_faults, a_late_create_is_dropped_and_done)
+{
+    static const char *const arguments[] = {"--fault", "late_commit=1", "--fault",
+                                            "only=subscription", NULL};
+    CLEANUP(sandbox_process_deinit) struct sandbox_process process = {0};
+    CLEANUP(sandbox_answer_deinit) struct sandbox_answer answer = {0};
+    struct sandbox_call call = {
+        .path = "/subscriptions",
+        .body = "{\"customer_id\": \"cus_ada\", \"product_id\": \"prod_tokens\"}"};
+
+    sandbox_process_start(&process, arguments);
+    sandbox_call(&process, &call, &answer);
+    cr_assert(sandbox_answer_dropped(&answer));
+    while (sandbox_object_count(&process, "subscriptions") < 1)
+        sched_yield();
+    cr_assert(sandbox_process_stop(&process) == 0);
+}
+
 Test(sandbox_faults, a_key_is_locked_while_its_request_runs)
 {
     static const char *const arguments[] = {"--fault", "slow_read_write=3600000", NULL};

@@ -165,6 +165,9 @@ Test(ctl, usage_says_what_is_wrong)
     }
     cr_assert_eq(ctl("$P --help"), 0);
     has(out, "push retry");
+    has(out, "--timeout SECONDS");
+    cr_assert_eq(ctl("$P --version"), 0);
+    has(out, "creditctl " CREDITD_VERSION "\n");
     cr_assert_eq(ctl("$P consume --help"), 0);
     has(out, "--metadata JSON");
 }

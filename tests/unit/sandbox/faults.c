@@ -1,5 +1,6 @@
 /* Ordering faults, drawing them, and the promise that help and man page name every one. */
 #include "faults.h"
+#include "billing.h"
 #include "plan.h"
 
 #include <criterion/criterion.h>
@@ -36,6 +37,12 @@ Test(sandbox_faults, orders_are_taken_or_explained)
         {"business_status=404", NULL, FAULT_BUSINESS_STATUS, 2},
         {"only=deduct", NULL, FAULT_ONLY, KIND_DEDUCT},
         {"only=customer", NULL, FAULT_ONLY, KIND_CUSTOMER},
+        {"only=subscription", NULL, FAULT_ONLY, KIND_SUBSCRIPTION},
+        {"only=payment", NULL, FAULT_ONLY, KIND_PAYMENT},
+        {"only=refund_payment", NULL, FAULT_ONLY, KIND_REFUND_PAYMENT},
+        {"only=access", NULL, FAULT_ONLY, KIND_ACCESS},
+        {"only_method=PUT", NULL, FAULT_ONLY_METHOD, 3},
+        {"refund_status=failed", NULL, FAULT_REFUND_STATUS, REFUND_FAILED},
         {"only=", NULL, FAULT_ONLY, 0},
         {"hang", "write NAME=VALUE", 0, 0},
         {"hung=1", "there is no fault named hung", 0, 0},
@@ -48,6 +55,8 @@ Test(sandbox_faults, orders_are_taken_or_explained)
         {"down=maybe", "true or false", 0, 0},
         {"envelope=dat", "object|data", 0, 0},
         {"only=deducts", "|deduct|", 0, 0},
+        {"only_method=get", "|GET|", 0, 0},
+        {"refund_status=", "pending|succeeded|failed", 0, 0},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -115,14 +124,17 @@ Test(sandbox_faults, what_is_told_can_be_ordered_again)
 
 static struct plan drawn(const char *orders, enum kind kind, bool has_key)
 {
+    const struct target target = {kind, kind == KIND_BALANCE ? "GET" : "POST", has_key};
     struct faults faults;
     struct prng prng = {.state = 1};
     struct plan plan;
 
     faults_with(&faults, orders);
-    plan_draw(&plan, &faults, &prng, kind, has_key);
+    plan_draw(&plan, &faults, &prng, &target);
     return plan;
 }
+
+static const struct target deduct = {KIND_DEDUCT, "POST", false};
 
 Test(sandbox_faults, each_fault_makes_its_plan)
 {
@@ -149,6 +161,13 @@ Test(sandbox_faults, each_fault_makes_its_plan)
         {"reset_after=1 only=deduct", KIND_DEDUCT, true, true, false, ENDING_DROP},
         {"reset_after=1 only=deduct", KIND_GRANT, true, true, false, ENDING_ANSWER},
         {"reset_after=1 only=balance", KIND_BALANCE, false, true, false, ENDING_DROP},
+        {"reset_after=1 only=access", KIND_ACCESS, false, true, false, ENDING_DROP},
+        {"reset_after=1 only=customer only_method=POST", KIND_CUSTOMER, true, true, false,
+         ENDING_DROP},
+        {"reset_after=1 only=customer only_method=PUT", KIND_CUSTOMER, true, true, false,
+         ENDING_ANSWER},
+        {"reset_after=1 only_method=GET", KIND_DEDUCT, true, true, false, ENDING_ANSWER},
+        {"reset_after=1 only_method=GET", KIND_BALANCE, false, true, false, ENDING_DROP},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -174,6 +193,12 @@ Test(sandbox_faults, halves_and_waits_are_planned)
     cr_assert(plan.late_ms == 50 && plan.commit && plan.ending == ENDING_DROP);
     plan = drawn("late_commit=50", KIND_GRANT, false);
     cr_assert(plan.late_ms == 0 && plan.ending == ENDING_ANSWER);
+    plan = drawn("late_commit=50 only=subscription", KIND_DEDUCT, false);
+    cr_assert(plan.late_ms == 0 && plan.ending == ENDING_ANSWER);
+    plan = drawn("late_commit=50 only=subscription", KIND_SUBSCRIPTION, false);
+    cr_assert(plan.late_ms == 50 && plan.commit && plan.ending == ENDING_DROP);
+    plan = drawn("late_commit=50 only=balance", KIND_BALANCE, false);
+    cr_assert(plan.late_ms == 0 && plan.ending == ENDING_ANSWER);
     plan = drawn("latency=10 latency_jitter=5 slow_read_write=7", KIND_DEDUCT, false);
     cr_assert(plan.latency_ms >= 10 && plan.latency_ms <= 15 && plan.slow_ms == 7);
 }
@@ -189,7 +214,7 @@ Test(sandbox_faults, times_ends_the_strikes_until_it_is_ordered_anew)
     for (int i = 0; i < 10; i++) {
         struct plan plan;
 
-        plan_draw(&plan, &faults, &prng, KIND_DEDUCT, false);
+        plan_draw(&plan, &faults, &prng, &deduct);
         dropped += plan.ending == ENDING_DROP;
     }
     cr_assert(dropped == 3);
@@ -198,7 +223,7 @@ Test(sandbox_faults, times_ends_the_strikes_until_it_is_ordered_anew)
     for (int i = 0; i < 10; i++) {
         struct plan plan;
 
-        plan_draw(&plan, &faults, &prng, KIND_DEDUCT, false);
+        plan_draw(&plan, &faults, &prng, &deduct);
         dropped += plan.ending == ENDING_DROP;
     }
     cr_assert(dropped == 4);
@@ -215,7 +240,7 @@ static unsigned draw_pattern(uint64_t seed, unsigned *ret_struck)
     for (int i = 0; i < 1000; i++) {
         struct plan plan;
 
-        plan_draw(&plan, &faults, &prng, KIND_DEDUCT, false);
+        plan_draw(&plan, &faults, &prng, &deduct);
         *ret_struck += plan.ending == ENDING_DROP;
         pattern = pattern * 31 + (unsigned)plan.ending;
     }
@@ -242,6 +267,35 @@ static char *file_read(const char *path)
     cr_assert(getdelim(&text, &capacity, '\0', file) > 0);
     fclose(file);
     return text;
+}
+
+/* As a word of its own before `end`. */
+static bool has_word(const char *text, const char *end, const char *word)
+{
+    for (const char *at = text; (at = strstr(at, word)) && at < end; at++) {
+        if (strchr(" \n", at[-1]) && strchr(" \n", at[strlen(word)]))
+            return true;
+    }
+    return false;
+}
+
+Test(sandbox_faults, only_and_the_man_page_name_every_kind)
+{
+    CLEANUP(cleanup_free) char *page = file_read(SANDBOX_MAN_PAGE);
+    const char *entry = strstr(page, "\n.It Cm only Ns = Ns Ar kind\n"), *end;
+
+    cr_assert(entry != NULL);
+    end = strstr(entry + 1, "\n.It Cm ");
+    for (unsigned i = 1; i < KIND_TRANSACTION; i++) {
+        const char *name = kind_name((enum kind)i);
+        CLEANUP(cleanup_free) char *order = NULL;
+        struct faults faults;
+
+        cr_assert(asprintf(&order, "only=%s", name) > 0);
+        faults_with(&faults, order);
+        cr_assert(faults_number(&faults, FAULT_ONLY) == i, "%s", order);
+        cr_assert(has_word(entry, end, name), "%s is not in the man page", name);
+    }
 }
 
 Test(sandbox_faults, the_man_page_has_every_fault_and_no_other)

@@ -1,5 +1,6 @@
 /* The sandbox's pure parts: rounding, changes of a balance, the rate limit, the seed, the text
  * writer. */
+#include "billing.h"
 #include "model.h"
 #include "options.h"
 #include "rate.h"
@@ -182,6 +183,41 @@ Test(sandbox, a_seed_makes_what_only_balances_name)
     model_deinit(&model);
 }
 
+Test(sandbox, a_seed_has_customers_in_full_subscriptions_and_payments)
+{
+    const struct subscription *subscription;
+    const struct payment *payment;
+    const struct customer *customer;
+    struct model model;
+    char *error;
+
+    model_init(&model);
+    cr_assert(seed_text(&model,
+                        "{\"customers\": [{\"id\": \"cus_a\", \"phone\": \"1\", \"image\": \"i\","
+                        " \"wallets\": [{\"address\": \"GA\"}], \"metadata\": {\"a\": \"1\"}}],"
+                        " \"subscriptions\": [{\"id\": \"sub_a\", \"customer_id\": \"cus_a\","
+                        " \"product_id\": \"prod_x\", \"status\": \"paused\","
+                        " \"metadata\": {\"b\": \"2\"}}, {\"customer_id\": \"cus_b\","
+                        " \"product_id\": \"prod_x\"}],"
+                        " \"payments\": [{\"id\": \"pay_a\", \"customer_id\": \"cus_a\","
+                        " \"amount\": \"1 XLM\", \"product_id\": \"prod_x\"}]}",
+                        &error) == 0,
+              "%s", error);
+    customer = model_customer(&model, "cus_a");
+    cr_assert(strcmp(customer->phone, "1") == 0 && strcmp(customer->image, "i") == 0);
+    cr_assert(strstr(customer->wallets, "\"address\":\"GA\""), "%s", customer->wallets);
+    cr_assert(strcmp(customer->metadata, "{\"a\":\"1\"}") == 0);
+    subscription = model_subscription(&model, "sub_a");
+    cr_assert(subscription->customer == customer && subscription->status == SUBSCRIPTION_PAUSED);
+    cr_assert(strcmp(subscription->metadata, "{\"b\":\"2\"}") == 0);
+    cr_assert(model_subscription(&model, "sub_00000002")->status == SUBSCRIPTION_ACTIVE);
+    payment = model_payment(&model, "pay_a");
+    cr_assert(payment->customer == customer && payment->status == PAYMENT_CONFIRMED);
+    cr_assert(strcmp(payment->amount, "1 XLM") == 0);
+    cr_assert(payment->product == model_product(&model, "prod_x"));
+    model_deinit(&model);
+}
+
 Test(sandbox, a_wrong_seed_says_what_is_wrong)
 {
     static const char *const rows[][2] = {
@@ -194,6 +230,19 @@ Test(sandbox, a_wrong_seed_says_what_is_wrong)
         {"{\"balances\": [{\"customer_id\": \"a\", \"product_id\": \"b\"}]}",
          "a whole \"balance\""},
         {"{\"generate\": {\"customers\": -1}}", "generate: needs"},
+        {"{\"customers\": [{\"id\": \"a\", \"wallets\": {}}]}", "is not an array"},
+        {"{\"customers\": [{\"id\": \"a\", \"wallets\": [{}]}]}", "needs an \"address\""},
+        {"{\"customers\": [{\"id\": \"a\", \"metadata\": {\"b\": 1}}]}", "metadata: expected"},
+        {"{\"subscriptions\": [{\"customer_id\": \"a\"}]}", "subscriptions: each needs"},
+        {"{\"subscriptions\": [{\"customer_id\": \"a\", \"product_id\": \"b\", \"status\": 1}]}",
+         "subscriptions: status"},
+        {"{\"subscriptions\": [{\"id\": \"s\", \"customer_id\": \"a\", \"product_id\": \"b\"},"
+         " {\"id\": \"s\", \"customer_id\": \"a\", \"product_id\": \"b\"}]}",
+         "subscriptions: an \"id\" is there twice"},
+        {"{\"payments\": [{\"customer_id\": \"a\"}]}", "payments: each needs"},
+        {"{\"payments\": [{\"id\": \"p\", \"customer_id\": \"a\", \"amount\": 1},"
+         " {\"id\": \"p\", \"customer_id\": \"a\", \"amount\": 1}]}",
+         "payments: an \"id\" is there twice"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,8 +1,5 @@
-/*
- * Whole exchanges without HTTP: each case is a few steps against one sandbox, each with the faults
- * ordered before it, the answer that it must get and the balance that it must leave.
- */
-#include "sandbox.h"
+/* Whole exchanges without HTTP: keys, refusals, each form of an answer, credits and customers. */
+#include "steps.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -14,79 +11,6 @@
 #define OLD_DEDUCT "/api" DEDUCT
 #define FIVE "{\"amount\": 5, \"type\": \"deduct\"}"
 #define SEVEN "{\"amount\": 7, \"type\": \"deduct\"}"
-
-struct step {
-    const char *faults; /* words NAME=VALUE, ordered before; NULL for none */
-    const char *method, *target, *key, *body;
-    unsigned status;  /* 0: dropped */
-    const char *part; /* of the answer's body; NULL: not looked at */
-    int64_t balance;
-};
-
-static void sandbox_begin(struct sandbox *sandbox)
-{
-    struct balance *balance;
-
-    sandbox_init(sandbox, 1);
-    cr_assert(model_balance_open(&sandbox->model, "cus_a", "prod_a", 1000, &balance) == 0);
-    balance->balance = balance->granted = 100;
-}
-
-static void faults_order(struct sandbox *sandbox, const char *orders)
-{
-    CLEANUP(cleanup_free) char *copy = strdup(orders);
-    CLEANUP(cleanup_free) char *error = NULL;
-
-    for (char *save, *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-        cr_assert(faults_order_text(&sandbox->faults, word, &error) == 0, "%s", error);
-}
-
-static void step_serve(struct sandbox *sandbox, const struct step *step, struct reply *reply)
-{
-    struct request request;
-
-    cr_assert(request_init(&request, step->method, step->target) == 0);
-    request.api_key = "sk_test_1";
-    request.key = step->key;
-    request.body = step->body;
-    request.length = step->body ? strlen(step->body) : 0;
-    request_parse_body(&request);
-    reply_init(reply);
-    sandbox_serve(sandbox, &request, reply);
-    request_deinit(&request);
-}
-
-static void steps_run(const struct step *steps, size_t count)
-{
-    struct sandbox sandbox;
-
-    sandbox_begin(&sandbox);
-    for (size_t i = 0; i < count; i++) {
-        CLEANUP(cleanup_free) char *body = NULL;
-        struct reply reply;
-        int64_t balance;
-
-        if (steps[i].faults)
-            faults_order(&sandbox, steps[i].faults);
-        step_serve(&sandbox, &steps[i], &reply);
-        body = strndup(reply.body ? reply.body : "", reply.length);
-        balance = model_balance(&sandbox.model, "cus_a", "prod_a")->balance;
-        cr_assert(reply.dropped == (steps[i].status == 0), "step %zu", i);
-        cr_assert(reply.dropped || reply.status == steps[i].status, "step %zu: %u %s", i,
-                  reply.status, body);
-        cr_assert(!steps[i].part || strstr(body, steps[i].part), "step %zu: %s", i, body);
-        cr_assert(balance == steps[i].balance, "step %zu leaves %lld", i, (long long)balance);
-        reply_deinit(&reply);
-    }
-    cr_assert(sandbox.counts.writes == 0);
-    sandbox_deinit(&sandbox);
-}
-
-#define STEPS_RUN(...)                                                                             \
-    do {                                                                                           \
-        static const struct step steps[] = {__VA_ARGS__};                                          \
-        steps_run(steps, ARRAY_SIZE(steps));                                                       \
-    } while (0)
 
 Test(sandbox_keys, an_answer_is_replayed_whatever_the_body)
 {
@@ -240,7 +164,7 @@ static void history_check(const char *target, const char *rows)
         step_serve(&sandbox, &deduct, &reply);
         reply_deinit(&reply);
     }
-    faults_order(&sandbox, "list_form=list");
+    sandbox_faults_order(&sandbox, "list_form=list");
     step_serve(&sandbox, &step, &reply);
     for (const char *at = reply.body; (at = strstr(at, "\"ct_")); at++)
         snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%c",
@@ -317,7 +241,7 @@ Test(sandbox_serve, customers_are_paged_and_filtered)
     customers_check(&sandbox, "/customers?email=cus_b%40example.com", "b");
     customers_check(&sandbox, "/customers?email=CUS_B%40example.com", "");
     customers_check(&sandbox, "/api/customers?email=cus_b%40example.com", "dcba");
-    faults_order(&sandbox, "email_filter=false");
+    sandbox_faults_order(&sandbox, "email_filter=false");
     customers_check(&sandbox, "/customers?email=cus_b%40example.com", "dcba");
     sandbox_deinit(&sandbox);
 }

@@ -312,24 +312,38 @@ static bool is_failed(struct keeper *keeper)
     return keeper_marks(keeper).failure != 0;
 }
 
+/* For what nobody tells of: asked again each millisecond. */
+static void wait_a_little(struct keeper *keeper)
+{
+    struct timespec soon;
+
+    pthread_mutex_lock(&keeper->lock);
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_nsec += 1000000;
+    if (soon.tv_nsec >= 1000000000) {
+        soon.tv_nsec -= 1000000000;
+        soon.tv_sec++;
+    }
+    pthread_cond_timedwait(&keeper->progress, &keeper->lock, &soon);
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+void keeper_wait_prepared(struct keeper *keeper)
+{
+    CLEANUP(cleanup_free) char *path = path_of(keeper, "reserve");
+
+    while (access(path, F_OK) < 0)
+        wait_a_little(keeper);
+}
+
 uint64_t keeper_append(struct keeper *keeper, bool flush)
 {
     int r;
 
-    /* -EAGAIN: the next segment is being made. There is progress to wait for. */
+    /* -EAGAIN: the next segment is being made. */
     while ((r = keeper_try_append(keeper, false)) == -EAGAIN) {
-        struct timespec soon;
-
         store_flush(keeper->store);
-        pthread_mutex_lock(&keeper->lock);
-        clock_gettime(CLOCK_REALTIME, &soon);
-        soon.tv_nsec += 1000000;
-        if (soon.tv_nsec >= 1000000000) {
-            soon.tv_nsec -= 1000000000;
-            soon.tv_sec++;
-        }
-        pthread_cond_timedwait(&keeper->progress, &keeper->lock, &soon);
-        pthread_mutex_unlock(&keeper->lock);
+        wait_a_little(keeper);
     }
     cr_assert_eq(r, 0, "append: %d", r);
     if (flush)

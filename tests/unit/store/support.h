@@ -46,6 +46,8 @@ struct store_watermarks keeper_marks(const struct keeper *keeper);
 void keeper_wait_durable(struct keeper *keeper, uint64_t sequence);
 void keeper_wait_stored(struct keeper *keeper, uint64_t sequence);
 void keeper_wait_space(struct keeper *keeper, enum store_space space);
+/* Until the space thread has made what it makes at start: then the disk is quiet. */
+void keeper_wait_prepared(struct keeper *keeper);
 int keeper_wait_failure(struct keeper *keeper);
 /* One record a batch. */
 void keeper_append_batches(struct keeper *keeper, size_t count);

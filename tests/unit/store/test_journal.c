@@ -173,8 +173,10 @@ static void trace_open(void)
     trace.keeper = &keeper;
     keeper.options.io = &trace_io;
     keeper_open(&keeper);
+    pthread_mutex_lock(&trace.lock);
     trace.writes = trace.syncs = 0;
     trace.held = false;
+    pthread_mutex_unlock(&trace.lock);
 }
 
 static void trace_set_hold(bool hold)
