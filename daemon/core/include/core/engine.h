@@ -45,6 +45,7 @@ struct core_policy {
     int64_t requests_per_minute; /* 0: learned */
     int64_t credit_low_threshold;
     int64_t unknown_ttl; /* how long a name that upstream does not know is remembered as such */
+    bool link_unverified_email, trust_customer_id;
     int64_t dedupe_keys_per_user, dedupe_clients_per_user;
     int64_t turns_per_user, turns_per_customer; /* cold and fresh readings, a minute */
 };
@@ -54,6 +55,11 @@ struct core_effects {
     /* A reading of that balance has ended, well or not, or its product's has: requests that wait
      * for it may be tried again. */
     void (*ready)(void *userdata, uint32_t slot);
+    /* The search for a user's customer has ended, well or not: ask again. The key is core_link's.
+     */
+    void (*linked)(void *userdata, struct hash128 user_key);
+    /* An intent has ended, or is parked: core_intent_get. */
+    void (*intent)(void *userdata, uint64_t sequence);
     /* An event came about with the record of that sequence: tell it no earlier than the record is
      * durable. slot as for ready. */
     void (*event)(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence);
@@ -89,7 +95,11 @@ enum core_status {
     CORE_NOT_PARKED,
     CORE_ENDED,      /* the reservation is no longer held: settled, released or expired */
     CORE_GIVEN_BACK, /* the deduction was given back before, otherwise */
-    CORE_TOO_MUCH,   /* more than was deducted, or than upstream can count */
+    CORE_UNLINKED,   /* links: core/link.h */
+    CORE_AMBIGUOUS,
+    CORE_TAKEN,
+    CORE_REFUSED,
+    CORE_TOO_MUCH, /* more than was deducted, or than upstream can count */
 };
 
 int core_new(const struct core_options *options, struct core **ret_core);

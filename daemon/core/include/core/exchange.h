@@ -9,7 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum exchange_kind { EXCHANGE_PRODUCT = 1, EXCHANGE_BALANCE, EXCHANGE_PUSH, EXCHANGE_HISTORY };
+enum exchange_kind {
+    EXCHANGE_PRODUCT = 1,
+    EXCHANGE_BALANCE,
+    EXCHANGE_PUSH,
+    EXCHANGE_HISTORY,
+    EXCHANGE_ERRAND,        /* whatever the caller of core_errand has in mind */
+    EXCHANGE_CUSTOMER,      /* one customer, by id */
+    EXCHANGE_CUSTOMERS,     /* a page of customers, by email */
+    EXCHANGE_SUBSCRIPTIONS, /* a page of a customer's subscriptions */
+    EXCHANGE_CREATE,        /* a write: what an intent says (core/link.h) */
+};
 
 enum exchange_outcome {
     EXCHANGE_OK,
@@ -47,6 +57,18 @@ struct exchange {
     char idempotency_key[EXCHANGE_KEY_SIZE];
     /* EXCHANGE_HISTORY */
     int64_t limit, offset;
+    /* EXCHANGE_ERRAND */
+    uint64_t errand;
+    /* EXCHANGE_CUSTOMERS: email (EXCHANGE_CUSTOMER and EXCHANGE_SUBSCRIPTIONS use customer);
+     * cursor: where the page begins, empty: first */
+    const char *email;
+    size_t email_length;
+    const char *cursor; /* NUL-terminated */
+    /* EXCHANGE_CREATE; push_id is the intent's id (it goes into the metadata as creditd_intent),
+     * idempotency_key its key */
+    int intent_kind;     /* enum core_intent_kind */
+    const void *payload; /* as given with the intent */
+    size_t payload_length;
 };
 
 struct exchange_row {
@@ -55,6 +77,15 @@ struct exchange_row {
     enum { EXCHANGE_ROW_DEDUCT, EXCHANGE_ROW_REFUND, EXCHANGE_ROW_GRANT, EXCHANGE_ROW_OTHER } type;
     int64_t credits;    /* what it moved, ≥ 0 */
     int64_t created_at; /* upstream's clock, ms */
+};
+
+/* A customer or a subscription, as far as linking and looking up need it. Texts as in exchange_row.
+ */
+struct exchange_object {
+    const char *id, *email, *intent; /* intent: metadata.creditd_intent */
+    size_t id_length, email_length, intent_length;
+    const void *body; /* the whole object, as encoded msgpack */
+    size_t body_length;
 };
 
 struct exchange_answer {
@@ -83,4 +114,14 @@ struct exchange_answer {
         size_t count;
         bool has_more;
     } history;
+    /* EXCHANGE_CUSTOMER, EXCHANGE_CREATE: one; EXCHANGE_CUSTOMERS, EXCHANGE_SUBSCRIPTIONS: a page
+     */
+    struct {
+        const struct exchange_object *rows;
+        size_t count;
+        bool has_more;
+        const char *cursor; /* of the next page */
+        size_t cursor_length;
+    } objects;
+    const char *message; /* why it was refused; may be NULL */
 };
