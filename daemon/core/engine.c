@@ -22,6 +22,15 @@ int core_new(const struct core_options *options, struct core **ret_core)
     map_init(&core->by_hash);
     map_init(&core->by_id);
     map_init(&core->products_by_hash);
+    map_init(&core->job_exchanges);
+    map_init(&core->errands);
+    map_init(&core->searches);
+    map_init(&core->intents);
+    map_init(&core->intents_by_key);
+    map_init(&core->links);
+    map_init(&core->owners);
+    map_init(&core->objects);
+    heap_init(&core->job_timers);
     map_init(&core->holds);
     map_init(&core->returned);
     heap_init(&core->holds_by_time);
@@ -63,6 +72,9 @@ struct core *core_free(struct core *core)
     map_deinit(&core->by_hash);
     map_deinit(&core->by_id);
     map_deinit(&core->products_by_hash);
+    jobs_deinit(core);
+    links_deinit(core);
+    objects_deinit(core);
     hold_deinit(core);
     give_deinit(core);
     map_deinit(&core->usage_index);
@@ -139,9 +151,9 @@ int core_check(const struct core *core, const char **ret_what)
         what = "the sums of what is pending are wrong";
     if (!what && resident != core->resident)
         what = "the number of balances in memory is wrong";
-    if (!what && (writes != core->writes || reads != core->reads))
+    if (!what && writes + reads + core->job_exchanges.count != core->writes + core->reads)
         what = "the number of exchanges under way is wrong";
-    if (!what && writes > WRITES_MAX)
+    if (!what && core->writes > WRITES_MAX)
         what = "too many writes in flight";
     if (!what)
         return 0;

@@ -240,8 +240,16 @@ static struct balance *first_of(const struct core *core, enum turn turn)
                               : CONTAINER_OF(node, struct balance, by_age);
 }
 
-/* Whether the class has somebody who could go right now. */
-static bool eligible(const struct core *core, enum turn turn)
+/* Whoever among the jobs of that class could go right now. */
+static struct job *eligible_job(const struct core *core, enum turn turn)
+{
+    if (troubled(core)) /* as a probe */
+        return job_first(core, turn, core->reads + core->writes == 0, false);
+    return job_first(core, turn, core->reads < READS_MAX, core->writes < WRITES_MAX);
+}
+
+/* Whether the class has a balance that could go right now. */
+static bool eligible_balance(const struct core *core, enum turn turn)
 {
     const struct balance *balance = first_of(core, turn);
 
@@ -252,6 +260,11 @@ static bool eligible(const struct core *core, enum turn turn)
     if (turn != TURN_PUSH)
         return core->reads < READS_MAX;
     return core->writes < WRITES_MAX;
+}
+
+static bool eligible(const struct core *core, enum turn turn)
+{
+    return eligible_balance(core, turn) || eligible_job(core, turn);
 }
 
 static enum turn choose_class(struct core *core)
@@ -274,15 +287,20 @@ static enum turn choose_class(struct core *core)
     return chosen;
 }
 
-/* Whoever has the turn. What it needs may have changed since it was queued (its product is being
- * asked for by another balance, a delay has begun, the policy is another): then it is planned anew,
- * and the next one is looked at. */
-static enum turn choose(struct core *core, int64_t now, struct balance **ret_balance)
+/* Whoever has the turn: a balance or a job, by turns where a class has both. What a balance needs
+ * may have changed since it was queued (its product is being asked for by another balance, a delay
+ * has begun, the policy is another): then it is planned anew, and the next one is looked at. */
+static enum turn choose(struct core *core, int64_t now, struct balance **ret_balance,
+                        struct job **ret_job)
 {
     for (;;) {
         enum turn turn = choose_class(core);
         if (turn == TURN_NONE)
             return TURN_NONE;
+        *ret_job = eligible_job(core, turn);
+        if (*ret_job && (core->take_job || !eligible_balance(core, turn)))
+            return turn;
+        *ret_job = NULL;
         *ret_balance = first_of(core, turn);
         struct need need = balance_need(core, *ret_balance, now);
         bool asked =
@@ -341,16 +359,9 @@ static int begin(struct core *core, struct balance *balance, int64_t now, struct
     return r;
 }
 
-int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exchange)
+static int begin_balance(struct core *core, struct balance *balance, enum turn turn, int64_t now,
+                         struct exchange *ret_exchange)
 {
-    fire_timers(core, now);
-    if (!core->helper || !budget_allows(core, now) || (troubled(core) && now < core->probe_at))
-        return -EAGAIN;
-    struct balance *balance;
-    enum turn turn = choose(core, now, &balance);
-    if (turn == TURN_NONE)
-        return -EAGAIN;
-
     if (map_put(&core->exchanges, hash_number(core->last_exchange + 1), balance->slot) < 0)
         return -ENOMEM;
     int r = begin(core, balance, now, ret_exchange);
@@ -360,9 +371,6 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
         plan(core, balance, now);
         return r;
     }
-
-    core->last_exchange++;
-    budget_take(core, now); /* before it is counted as under way: a new window takes those off */
     if (turn == TURN_PUSH)
         core->take_largest = !core->take_largest;
     plan_withdraw(core, balance);
@@ -370,7 +378,37 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
     balance->exchange_kind = (uint8_t)ret_exchange->kind;
     if (ret_exchange->kind == EXCHANGE_PRODUCT)
         core->products[balance->product].fetching = true;
-    if (ret_exchange->kind == EXCHANGE_PUSH)
+    return 0;
+}
+
+int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exchange)
+{
+    struct balance *balance = NULL;
+    struct job *job = NULL;
+    int r;
+
+    fire_timers(core, now);
+    jobs_fire(core, now);
+    if (!core->helper || !budget_allows(core, now) || (troubled(core) && now < core->probe_at))
+        return -EAGAIN;
+    enum turn turn = choose(core, now, &balance, &job);
+    if (turn == TURN_NONE)
+        return -EAGAIN;
+
+    bool write = job && job->is_write; /* job_begin takes it out of its queue */
+    if (job) {
+        *ret_exchange = (struct exchange){.id = core->last_exchange + 1};
+        r = job_begin(core, job, now, ret_exchange);
+    } else {
+        r = begin_balance(core, balance, turn, now, ret_exchange);
+        write = r == 0 && ret_exchange->kind == EXCHANGE_PUSH;
+    }
+    if (r < 0)
+        return r;
+    core->last_exchange++;
+    core->take_job = !job;
+    budget_take(core, now);
+    if (write)
         core->writes++;
     else
         core->reads++;
@@ -382,6 +420,9 @@ int64_t core_wakeup(const struct core *core)
     int64_t at = earlier(dedupe_wakeup(core), hold_wakeup(core));
     struct heap_node *timer = heap_first(&core->timers);
 
+    if (timer)
+        at = earlier(at, timer->key);
+    timer = heap_first(&core->job_timers);
     if (timer)
         at = earlier(at, timer->key);
     for (enum turn turn = 0; core->helper && turn < TURN_COUNT; turn++) {
@@ -398,13 +439,13 @@ int64_t core_wakeup(const struct core *core)
 
 /* 401 and 403 speak of the key, unless a probe says otherwise; what never got an answer speaks of
  * the way there. */
-static void learn_trouble(struct core *core, enum exchange_kind kind,
+static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_read,
                           const struct exchange_answer *answer, int64_t now)
 {
-    bool is_read = kind != EXCHANGE_PUSH;
     bool lost = answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_NOT_SENT ||
                 answer->outcome == EXCHANGE_FAILED ||
-                (answer->outcome == EXCHANGE_NO_ENDPOINT && kind != EXCHANGE_PRODUCT);
+                (answer->outcome == EXCHANGE_NO_ENDPOINT && kind >= EXCHANGE_BALANCE &&
+                 kind <= EXCHANGE_HISTORY);
 
     if (lost) {
         core->probe_delay =
@@ -437,40 +478,58 @@ static void learn_clock(struct core *core, const struct exchange_answer *answer,
     core->server_known = true;
 }
 
-int core_exchange_done(struct core *core, uint64_t exchange_id,
-                       const struct exchange_answer *answer, int64_t now)
+static int balance_done(struct core *core, struct balance *balance,
+                        const struct exchange_answer *answer, int64_t now)
 {
-    const uint64_t *slot = map_get(&core->exchanges, hash_number(exchange_id));
-    struct balance *balance = slot ? balance_at(core, (uint32_t)*slot) : NULL;
+    switch ((enum exchange_kind)balance->exchange_kind) {
+    case EXCHANGE_PRODUCT:
+        reading_product_done(core, balance, answer, now);
+        return 0;
+    case EXCHANGE_PUSH:
+        return push_done(core, balance, answer, now);
+    case EXCHANGE_HISTORY:
+        return lookup_history_done(core, balance, answer, now);
+    default:
+        return balance->lookup ? lookup_balance_done(core, balance, answer, now)
+                               : reading_balance_done(core, balance, answer, now);
+    }
+}
 
-    if (!balance || balance->exchange != exchange_id)
-        return -ENOENT;
-    enum exchange_kind kind = balance->exchange_kind;
-    bool resent = kind == EXCHANGE_PUSH && balance->push->row.attempt > 1;
-    map_remove(&core->exchanges, hash_number(exchange_id));
-    balance->exchange = 0;
-    if (kind == EXCHANGE_PUSH)
-        core->writes--;
-    else
+/* What an answer says of upstream as a whole. That to a resend may be a replay of an old one. */
+static void learn(struct core *core, enum exchange_kind kind, bool is_read, bool resent,
+                  const struct exchange_answer *answer, int64_t now)
+{
+    if (is_read)
         core->reads--;
-
-    if (!resent) { /* the answer to a resend may be a replay of an old one */
+    else
+        core->writes--;
+    if (!resent) {
         budget_learn(core, answer, now);
         learn_clock(core, answer, now);
     }
-    learn_trouble(core, kind, answer, now);
+    learn_trouble(core, kind, is_read, answer, now);
+}
 
-    int r = 0;
-    if (kind == EXCHANGE_PRODUCT)
-        reading_product_done(core, balance, answer, now);
-    else if (kind == EXCHANGE_PUSH)
-        r = push_done(core, balance, answer, now);
-    else if (kind == EXCHANGE_HISTORY)
-        r = lookup_history_done(core, balance, answer, now);
-    else if (balance->lookup)
-        r = lookup_balance_done(core, balance, answer, now);
-    else
-        r = reading_balance_done(core, balance, answer, now);
+int core_exchange_done(struct core *core, uint64_t exchange_id,
+                       const struct exchange_answer *answer, int64_t now)
+{
+    const uint64_t *found = map_get(&core->job_exchanges, hash_number(exchange_id));
+
+    if (found) {
+        struct job *job = (struct job *)(uintptr_t)*found;
+        learn(core, job->exchange_kind, !job->is_write, job->kind == JOB_INTENT, answer, now);
+        return job_done(core, job, answer, now);
+    }
+    found = map_get(&core->exchanges, hash_number(exchange_id));
+    struct balance *balance = found ? balance_at(core, (uint32_t)*found) : NULL;
+    if (!balance || balance->exchange != exchange_id)
+        return -ENOENT;
+    enum exchange_kind kind = balance->exchange_kind;
+    bool is_push = kind == EXCHANGE_PUSH;
+    map_remove(&core->exchanges, hash_number(exchange_id));
+    balance->exchange = 0;
+    learn(core, kind, !is_push, is_push && balance->push->row.attempt > 1, answer, now);
+    int r = balance_done(core, balance, answer, now);
     plan(core, balance, now);
     return r;
 }

@@ -157,10 +157,13 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
         return give_load(core, key, key_length, value, value_length);
     case TABLE_LINK:
     case TABLE_OWNER:
+        return link_load(core, table, key, key_length, value, value_length);
     case TABLE_INTENT:
+        return intent_load(core, key, key_length, value, value_length);
     case TABLE_CUSTOMER:
     case TABLE_SUBSCRIPTIONS:
-    case TABLE_ACCESS:
+    case TABLE_ACCESS: /* from records; from the store they come when they are asked for */
+        return object_replay(core, table, key, key_length, value, value_length, core->sequence + 1);
     case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;
@@ -282,5 +285,5 @@ int core_start(struct core *core, int64_t now)
             balance->pending_since = now;
         plan(core, balance, now);
     }
-    return 0;
+    return intents_start(core, now);
 }

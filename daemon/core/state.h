@@ -16,6 +16,7 @@
 
 #include "heap.h"
 #include <core/engine.h>
+#include <core/link.h>
 #include <util/map.h>
 
 #define CHUNK_SIZE 1024u
@@ -43,6 +44,24 @@ struct push {
 
 /* A look at upstream's history on behalf of one push; lives only in memory, and starts over when it
  * is interrupted. */
+/* What needs turns besides balances: errands, searches for a user's customer, and creates. Embedded
+ * first in each. */
+enum job_kind { JOB_ERRAND, JOB_SEARCH, JOB_INTENT };
+
+struct job {
+    enum job_kind kind;
+    bool is_write;
+    enum turn queued; /* TURN_NONE: not ready */
+    struct job *next, *previous;
+    struct heap_node by_time;
+    uint64_t exchange; /* under way; 0: none */
+    enum exchange_kind exchange_kind;
+};
+
+struct job_queue {
+    struct job *first, *last;
+};
+
 struct hold {
     struct core_hold row;
     struct heap_node by_time;
@@ -115,6 +134,8 @@ struct product {
     uint32_t balances; /* that name it */
 };
 
+struct object;
+
 struct chunk {
     struct core_row rows[CHUNK_SIZE]; /* one cache line each, side by side */
     struct balance balances[CHUNK_SIZE];
@@ -175,7 +196,23 @@ struct core {
 
     struct chunk **chunks;
     uint32_t chunk_count;
-    uint32_t slots; /* handed out so far */
+    uint32_t slots;                            /* handed out so far */
+    struct map job_exchanges;                  /* id → struct job * */
+    struct job_queue job_ready[TURN_COUNT][2]; /* reads, writes */
+    struct heap job_timers;
+    size_t job_count;
+    bool take_job;
+    struct map errands; /* number → struct errand *, owned */
+    uint64_t last_errand;
+    struct map searches; /* user hash → struct search *, owned */
+    struct map intents;  /* sequence → struct intent *, owned */
+    struct map intents_by_key;
+    struct map links;   /* user hash → struct link *, owned */
+    struct map owners;  /* customer hash → the same */
+    struct map objects; /* hash of table and key → struct object *, owned */
+    struct object *objects_first, *objects_last; /* least recently used first */
+    size_t object_bytes;
+    uint64_t stored;
     uint32_t *free_slots;
     uint32_t free_count, free_capacity;
     uint32_t last_id;
@@ -346,6 +383,71 @@ int dedupe_load(struct core *core, enum record_table table, const void *key, siz
                 const void *value, size_t value_length);
 int dedupe_tick(struct core *core, int64_t now);
 int64_t dedupe_wakeup(const struct core *core);
+
+/* --- job.c --- */
+/* Room in the heap for one more job; before the job is made. */
+int job_init(struct core *core, struct job *job, enum job_kind kind);
+void job_deinit(struct core *core, struct job *job);
+/* It may have a turn now, or not before that time. */
+void job_ready(struct core *core, struct job *job, enum turn turn, bool is_write);
+void job_at(struct core *core, struct job *job, int64_t due);
+/* Who could go next in that class, if the class's reads or writes may; NULL: nobody. */
+struct job *job_first(const struct core *core, enum turn turn, bool reads, bool writes);
+void jobs_fire(struct core *core, int64_t now);
+int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *exchange);
+int job_done(struct core *core, struct job *job, const struct exchange_answer *answer, int64_t now);
+void jobs_deinit(struct core *core);
+
+/* --- errand.c, search.c, intent.c, link.c, object.c --- */
+void errand_describe(struct job *job, struct exchange *exchange);
+void errand_done(struct core *core, struct job *job);
+void errands_deinit(struct core *core);
+void search_fire(struct core *core, struct job *job, int64_t now);
+int search_begin(struct core *core, struct job *job, int64_t now, struct exchange *exchange);
+int search_done(struct core *core, struct job *job, const struct exchange_answer *answer,
+                int64_t now);
+void search_intent_ended(struct core *core, struct core_text user_id, int status,
+                         const char *message, int64_t now);
+int search_resume(struct core *core, struct core_text user_id, struct core_text payload,
+                  int64_t now);
+void searches_deinit(struct core *core);
+struct hash128 user_hash(const struct core *core, struct core_text user_id);
+void intent_fire(struct core *core, struct job *job, int64_t now);
+int intent_begin_exchange(struct core *core, struct job *job, int64_t now,
+                          struct exchange *exchange);
+int intent_done(struct core *core, struct job *job, const struct exchange_answer *answer,
+                int64_t now);
+int intent_load(struct core *core, const void *key, size_t key_length, const void *value,
+                size_t value_length);
+int intents_start(struct core *core, int64_t now);
+void intents_deinit(struct core *core);
+/* A customer's create, or the wish for one: what is open for that user, or NULL. */
+struct intent *intent_of_user(const struct core *core, struct core_text user_id);
+int intent_of_customer(struct core *core, struct core_text user_id, struct core_text payload,
+                       bool send, uint32_t uid, int64_t now, uint64_t *ret_sequence);
+/* The wish has been met, or cannot be. */
+int intent_drop(struct core *core, struct intent *intent, int64_t now);
+struct link;
+const struct link *link_find(const struct core *core, struct core_text user_id);
+struct core_text link_customer(const struct link *link);
+const struct link *link_of_customer(const struct core *core, struct core_text customer);
+uint64_t link_sequence(const struct link *link);
+/* Makes a link by a record of its own; `body` (may be NULL) is the customer's object. */
+int link_make(struct core *core, struct core_text user_id, struct core_text customer,
+              const void *body, size_t length, uint32_t uid, int64_t now, uint64_t *ret_sequence);
+int link_load(struct core *core, enum record_table table, const void *key, size_t key_length,
+              const void *value, size_t value_length);
+void links_deinit(struct core *core);
+struct object_image {
+    int64_t synced_at;
+    /* the body follows */
+};
+int object_replay(struct core *core, enum record_table table, const void *key, size_t key_length,
+                  const void *value, size_t value_length, uint64_t sequence);
+/* Keeps in memory what a record of another kind has just put. */
+void object_note(struct core *core, enum record_table table, struct core_text key,
+                 const void *image, size_t length, uint64_t sequence);
+void objects_deinit(struct core *core);
 
 /* --- hold.c, give.c --- */
 int hold_load(struct core *core, const void *key, size_t key_length, const void *value,

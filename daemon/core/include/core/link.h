@@ -43,13 +43,26 @@ int core_link_set(struct core *core, struct core_text user_id, struct core_text 
 int core_link_remove(struct core *core, struct core_text user_id, uint32_t uid, int64_t now,
                      uint64_t *ret_sequence);
 /* The user of a customer; false where there is none. */
+/* The signup hook: the user is to have a customer, however long that takes. Durable; the search
+ * begins at once and goes on over restarts. CORE_OK, also where there is a link or a search
+ * already. */
+int core_link_wish(struct core *core, const struct core_user *user, uint32_t uid, int64_t now,
+                   uint64_t *ret_sequence);
 bool core_link_owner(const struct core *core, struct core_text customer,
                      struct core_text *ret_user_id);
 
 /* --- intents: creates --- */
 
 enum core_intent_kind { CORE_INTENT_CUSTOMER = 1, CORE_INTENT_SUBSCRIPTION, CORE_INTENT_REFUND };
+/* The payload of CORE_INTENT_CUSTOMER, which the engine makes itself: this, then email, name and
+ * image, without NULs. */
+struct core_customer_payload {
+    uint16_t email_length, name_length, image_length;
+    uint16_t flags; /* 1: the email was verified */
+};
+
 enum core_intent_state {
+    CORE_INTENT_WANTED = 6, /* a customer, once a search has found none */
     CORE_INTENT_SENDING = 1,
     CORE_INTENT_DOUBT,  /* to be looked up */
     CORE_INTENT_PARKED, /* a refund in doubt: nothing can be looked up, an operator must (P9) */
