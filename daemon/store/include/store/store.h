@@ -111,7 +111,9 @@ uint32_t store_epoch(const struct store *store);
 int64_t store_last_time(const struct store *store);
 
 /* For struct core_sink: userdata is the store. Owner's thread only. -ENOSPC as core/sink.h says;
- * -EAGAIN if too much is already waiting to be written (64 MiB); -EIO after a failure. */
+ * -EAGAIN if too much is already waiting to be written (64 MiB) or stored (256 MiB, S3), or the next
+ * segment is not ready yet: on_progress is called when it is worth another try. -EIO after a
+ * failure. -E2BIG: no segment is that large. */
 int store_append(void *store, size_t size, int use_reserve, uint8_t **ret_buffer,
                  uint64_t *ret_sequence, uint64_t *ret_place);
 /* Offers everything appended so far to the journal thread: call once at the end of each turn of the
