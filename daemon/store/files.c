@@ -159,6 +159,15 @@ static int open_directory(int at, const char *name, int *ret_fd)
     return 0;
 }
 
+/* The name of a new state directory. Its parent may be none of ours to open; it is older then. */
+static void sync_parent(int fd)
+{
+    CLEANUP(cleanup_fd) int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (parent >= 0)
+        (void)fsync(parent);
+}
+
 static int take_lock(struct files *files)
 {
     files->lock_fd = openat(files->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -182,6 +191,7 @@ int files_open(struct files *files, const char *directory, const struct store_io
         r = open_directory(AT_FDCWD, directory, &files->state_fd);
     if (r < 0)
         return store_error(ret_error, r, "%s: cannot be opened: %s", directory, strerror(-r));
+    sync_parent(files->state_fd);
     r = take_lock(files);
     if (r == -EBUSY)
         return store_error(ret_error, r, "%s/lock: held by another process", directory);

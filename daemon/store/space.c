@@ -35,6 +35,7 @@ int space_init(struct space *space, const struct files *files, struct progress *
                             .next_number = last + 1,
                             .oldest = oldest};
     (void)pthread_mutex_init(&space->lock, NULL);
+    (void)pthread_mutex_init(&space->pin_lock, NULL);
     thread_condition_init(&space->wake);
     for (uint64_t number = tail + 1; number <= last; number++) {
         int r = segment_open(files, number, to);
@@ -70,6 +71,21 @@ void space_kick(struct space *space)
     space->asked = true;
     (void)pthread_cond_signal(&space->wake);
     (void)pthread_mutex_unlock(&space->lock);
+}
+
+void space_pin(struct space *space)
+{
+    (void)pthread_mutex_lock(&space->pin_lock);
+    space->pins++;
+    (void)pthread_mutex_unlock(&space->pin_lock);
+}
+
+void space_unpin(struct space *space)
+{
+    (void)pthread_mutex_lock(&space->pin_lock);
+    space->pins--;
+    (void)pthread_mutex_unlock(&space->pin_lock);
+    space_kick(space);
 }
 
 static size_t ready_count(struct space *space)
@@ -155,7 +171,12 @@ static void let_go_of_past(struct space *space)
     uint64_t cursor = atomic_load(&space->progress->stored_place) >> 32;
 
     while (space->oldest < cursor && is_past(space, space->oldest, cursor)) {
-        if (let_go(space, space->oldest) < 0)
+        int r;
+
+        (void)pthread_mutex_lock(&space->pin_lock);
+        r = space->pins > 0 ? -EBUSY : let_go(space, space->oldest);
+        (void)pthread_mutex_unlock(&space->pin_lock);
+        if (r < 0)
             return;
         space->oldest++;
     }
@@ -234,5 +255,6 @@ void space_deinit(struct space *space)
         (void)segment_free(segment);
     }
     (void)pthread_cond_destroy(&space->wake);
+    (void)pthread_mutex_destroy(&space->pin_lock);
     (void)pthread_mutex_destroy(&space->lock);
 }

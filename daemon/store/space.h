@@ -25,6 +25,9 @@ struct space {
     bool started, stop, asked;
     struct segment *ready; /* ascending, each the successor of the one before */
     size_t ready_count;
+    /* Held while a segment goes: a lock of its own, since the owner waits for the other one. */
+    pthread_mutex_t pin_lock;
+    unsigned pins;        /* while there are any, no segment goes */
     uint64_t next_number; /* of the next segment to prepare */
     uint64_t oldest;      /* number of the oldest segment; the thread's own */
 };
@@ -37,4 +40,7 @@ int space_start(struct space *space);
 struct segment *space_take(struct space *space);
 /* Something has changed that may let go of segments, or make room. */
 void space_kick(struct space *space);
+/* While a pin is held no segment is let go of. Waits for the one that is just going. */
+void space_pin(struct space *space);
+void space_unpin(struct space *space);
 void space_deinit(struct space *space);

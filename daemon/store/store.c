@@ -13,26 +13,9 @@
 #include <unistd.h>
 #include <util/fd.h>
 
-#include "checkpoint.h"
-#include "journal.h"
-#include "recovery.h"
+#include "store_private.h"
 
 #define CHECKPOINT_BYTES_MAX (256u * 1024u * 1024u)
-
-struct store {
-    struct store_options options;
-    struct files files;
-    struct database *database;
-    struct ledger_state state; /* as of the start; the checkpoint's own copy goes on */
-    struct recovery recovery;
-    struct hash_key hash_key;
-    int64_t last_time;
-    struct progress progress;
-    struct space space;
-    struct journal journal;
-    struct checkpoint checkpoint;
-    bool has_files, has_parts;
-};
 
 static void on_durable(void *userdata)
 {
@@ -75,6 +58,15 @@ static int check_present(const struct files *files, char **ret_error)
     return 0;
 }
 
+/* LMDB syncs its file, but not the directory that names it. */
+static int sync_path(const char *path, char **ret_error)
+{
+    CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : files_sync_directory(fd);
+
+    return r < 0 ? store_error(ret_error, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
 static int open_database(struct store *store, char **ret_error)
 {
     CLEANUP(cleanup_free) char *path = NULL;
@@ -90,6 +82,8 @@ static int open_database(struct store *store, char **ret_error)
     if (r < 0)
         return store_error(ret_error, r, "%s: %s", path, strerror(-r));
     r = database_open(path, store->options.map_size, &store->database, &store->state, ret_error);
+    if (r == 0)
+        r = sync_path(path, ret_error);
     if (r < 0)
         return r;
     store->files.instance = store->state.instance;

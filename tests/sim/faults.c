@@ -92,6 +92,8 @@ void faults_deduct(struct sim *sim, int pair, const char *push_id, const char *k
     upstream_deduct(&sim->upstream, &order, sim->now, ret_answer, &taken);
     struct push *push = invariants_push(sim, push_id);
     check_recorded(sim, push);
+    if (push != NULL && order.balance_alone && ret_answer->outcome == EXCHANGE_OK)
+        push->moved += ret_answer->push.credits_deducted;
     if (taken == 0 || push == NULL)
         return;
     sim_trace(sim, "upstream takes %lld for %s", (long long)taken, key);

@@ -161,6 +161,8 @@ static void walk_pushes(struct sim *sim, int64_t *uncounted, bool *lost)
             books->lost = 0;
         }
         books->counted = push.counted;
+        books->state = push.state;
+        books->attempt = push.attempt;
         check_push_row(sim, &push);
         if (books->pair < 0)
             continue;
@@ -170,6 +172,9 @@ static void walk_pushes(struct sim *sim, int64_t *uncounted, bool *lost)
     }
     for (size_t i = 0; i < sim->push_count; i++) {
         struct push *books = &sim->pushes[i];
+        if (books->open && !books->seen && !books->dropped && books->attempt > 1 &&
+            books->state != CORE_PUSH_WATCHED)
+            sim_fail(sim, "%s was sent again, and then not looked up once more (P3)", books->id);
         books->open = books->seen;
         if (books->pair < 0)
             continue;

@@ -61,6 +61,15 @@ void operators_configure(struct sim *sim, int column)
     process_settle(sim);
 }
 
+void operators_resume(struct sim *sim)
+{
+    struct core_summary summary;
+    core_resume(sim->core, sim->now);
+    core_get_summary(sim->core, &summary);
+    if (summary.paused)
+        sim_fail(sim, "paused after core_resume");
+}
+
 static void change_policy(struct sim *sim)
 {
     struct core_policy *policy = &sim->scenario.policy;
@@ -76,7 +85,7 @@ void operators_event(struct sim *sim)
     sim_later(sim, sim->scenario.operator_every, EVENT_OPERATOR, 0, 0);
     switch (prng_below(&sim->prng, 5)) {
     case 0:
-        core_resume(sim->core, sim->now);
+        operators_resume(sim);
         break;
     case 1:
         change_policy(sim);

@@ -132,6 +132,7 @@ void process_start(struct sim *sim)
     sim->options.effects =
         (struct core_effects){.userdata = sim, .ready = on_ready, .event = on_event};
     sim->started_at = sim->now;
+    sim->blocked_until = 0;
     sim->started_with = sim->ledger.count;
     sim->limited_at_start = sim->upstream.refused_429;
     if (core_new(&sim->options, &sim->core) != 0) {

@@ -55,7 +55,7 @@ int sim_pair_of(const struct sim *sim, const char *customer, size_t customer_len
 {
     for (int pair = 0; pair < SIM_PAIRS; pair++) {
         const struct pair *p = &sim->pairs[pair];
-        if (strlen(p->customer) == customer_length && strlen(p->product) == product_length &&
+        if (p->customer_length == customer_length && p->product_length == product_length &&
             memcmp(p->customer, customer, customer_length) == 0 &&
             memcmp(p->product, product, product_length) == 0)
             return pair;
@@ -71,6 +71,8 @@ static void name_pairs(struct sim *sim)
                  row < SIM_CUSTOMERS_MAX ? "cus_%d" : "cus_nobody%d", row);
         snprintf(sim->pairs[pair].product, SIM_NAME_SIZE,
                  column < SIM_PRODUCTS_MAX ? "prod_%d" : "prod_none%d", column);
+        sim->pairs[pair].customer_length = strlen(sim->pairs[pair].customer);
+        sim->pairs[pair].product_length = strlen(sim->pairs[pair].product);
     }
 }
 
@@ -272,7 +274,7 @@ static void calm_down(struct sim *sim)
         sim->helper = true;
         core_set_helper(sim->core, true, sim->now);
     }
-    core_resume(sim->core, sim->now);
+    operators_resume(sim);
     process_settle(sim);
 }
 

@@ -100,9 +100,9 @@ static void draw_faults(struct scenario *s, struct prng *prng)
     if (prng_chance(prng, 100)) {
         s->row_alone = sometimes(prng, 500, 200);
         s->balance_alone = sometimes(prng, 500, 200);
-        s->overwritten = s->elsewhere_every > 0 ? sometimes(prng, 500, 200) : 0;
+        s->overwritten = s->balance_alone == 0 ? sometimes(prng, 500, 200) : 0;
     }
-    s->late_beyond = s->late > 0 && prng_chance(prng, 150);
+    s->late_beyond = s->late > 0 && prng_chance(prng, 250);
     s->outages = prng_chance(prng, 500);
     s->fivehundreds = prng_chance(prng, 400);
     s->unauthorized = prng_chance(prng, 300);

@@ -43,6 +43,24 @@ static void check_company(struct sim *sim, const struct wire *wire)
         sim_fail(sim, "%d writes are under way", writes);
 }
 
+/* Never resend blindly (P3). */
+static void check_resend(struct sim *sim, const struct push *push)
+{
+    bool known_limit = sim->scenario.late_beyond;
+    if (!known_limit && push->executed > 0)
+        sim_fail(sim, "%s is sent again, though it has run", push->id);
+    if (push->moved > 0 && sim->drawn.elsewhere_every == 0)
+        sim_fail(sim, "%s is sent again, though the balance has moved", push->id);
+    for (size_t i = 0; i < sim->late_count; i++) {
+        if (sim->lates[i].done || strcmp(sim->lates[i].push_id, push->id) != 0)
+            continue;
+        if (!known_limit)
+            sim_fail(sim, "%s is sent again, while a copy may still execute", push->id);
+        else if (prng_chance(&sim->prng, 500)) /* the worst moment: right before its successor */
+            wire_late(sim, i);
+    }
+}
+
 static void check_push(struct sim *sim, const struct wire *wire)
 {
     const struct exchange *exchange = &wire->exchange;
@@ -65,6 +83,8 @@ static void check_push(struct sim *sim, const struct wire *wire)
         exchange->amount != detail.push.credits * product.units_per_credit)
         sim_fail(sim, "a push of %lld credits sends %lld", (long long)detail.push.credits,
                  (long long)exchange->amount);
+    if (detail.push.attempt > 1)
+        check_resend(sim, push);
     for (size_t i = 0; i < sim->upstream.row_count; i++)
         if (detail.push.attempt == 1 &&
             strcmp(sim->upstream.rows[i].push_id, exchange->push_id) == 0)
@@ -73,6 +93,9 @@ static void check_push(struct sim *sim, const struct wire *wire)
 
 static void count_exchange(struct sim *sim)
 {
+    if (sim->now < sim->blocked_until)
+        sim_fail(sim, "an exchange %lld ms before a 429 allows it",
+                 (long long)(sim->blocked_until - sim->now));
     if (sim->now >= sim->minute + 60000) {
         sim->minute = sim->now;
         sim->exchanges_in_minute = 0;
@@ -133,10 +156,12 @@ static void end_with(struct sim *sim, struct wire *wire, enum exchange_outcome o
     answer_later(sim, wire, at);
 }
 
+/* The first look comes when in_doubt_delay has passed, the second a quarter of it later: what
+ * executes between the two must still be seen. */
 static int64_t late_bound(const struct sim *sim)
 {
     int64_t delay = sim->scenario.policy.in_doubt_delay;
-    return sim->scenario.late_beyond ? 3 * delay : delay * 9 / 10;
+    return sim->scenario.late_beyond ? 3 * delay : delay * 12 / 10;
 }
 
 static void order_late(struct sim *sim, const struct wire *wire, int64_t at)
@@ -273,8 +298,47 @@ static void heard(struct sim *sim, const struct wire *wire)
     }
 }
 
+static bool is_resend(struct sim *sim, const struct wire *wire)
+{
+    const struct push *push =
+        is_write(&wire->exchange) ? invariants_push(sim, wire->exchange.push_id) : NULL;
+    return push != NULL && push->attempt > 1;
+}
+
+static bool is_doubtful(const struct sim *sim, uint32_t id)
+{
+    struct core_push push;
+    uint32_t slot;
+    for (size_t position = 0; core_next_push(sim->core, &position, &push, &slot);)
+        if (push.balance == id &&
+            (push.state == CORE_PUSH_SENDING || push.state == CORE_PUSH_DOUBT))
+            return true;
+    return false;
+}
+
+/* P5: while a push is in doubt no reading becomes `upstream`. */
+static void tell_reading(struct sim *sim, const struct wire *wire)
+{
+    uint32_t id = sim->pairs[wire->pair].id;
+    struct core_row before = {0}, after = {0};
+    bool doubtful = id != 0 && is_doubtful(sim, id);
+    rowset_read(&sim->ledger.latest, TABLE_BALANCE, &id, sizeof(id), &before, sizeof(before));
+    int result = core_exchange_done(sim->core, wire->exchange.id, &wire->answer, sim->now);
+    if (result != 0)
+        sim_fail(sim, "core_exchange_done: %d", result);
+    process_settle(sim);
+    rowset_read(&sim->ledger.latest, TABLE_BALANCE, &id, sizeof(id), &after, sizeof(after));
+    if (doubtful && is_doubtful(sim, id) && before.upstream != after.upstream)
+        sim_fail(sim, "a reading became upstream, while a push is in doubt (P5)");
+}
+
 static void tell(struct sim *sim, struct wire *wire)
 {
+    if (wire->answer.outcome == EXCHANGE_RATE_LIMITED && !is_resend(sim, wire)) {
+        int64_t wait = wire->answer.rate.retry_after;
+        wait = wire->answer.rate.reset_in > wait ? wire->answer.rate.reset_in : wait;
+        sim->blocked_until = sim->now + (wait > 0 ? wait : 1000);
+    }
     if (wire->answer.outcome == EXCHANGE_UNANSWERED || wire->answer.outcome == EXCHANGE_NOT_SENT)
         wire->answer.rate.limit = wire->answer.rate.remaining = wire->answer.rate.reset_in =
             wire->answer.rate.retry_after = -1;
@@ -283,10 +347,14 @@ static void tell(struct sim *sim, struct wire *wire)
               (unsigned long long)wire->exchange.id, (int)wire->exchange.kind, wire->customer,
               wire->product, (int)wire->answer.outcome, wire->answer.http_status);
     wire->active = false;
-    int result = core_exchange_done(sim->core, wire->exchange.id, &wire->answer, sim->now);
-    if (result != 0)
-        sim_fail(sim, "core_exchange_done: %d", result);
-    process_settle(sim);
+    if (wire->exchange.kind == EXCHANGE_BALANCE) {
+        tell_reading(sim, wire);
+    } else {
+        int result = core_exchange_done(sim->core, wire->exchange.id, &wire->answer, sim->now);
+        if (result != 0)
+            sim_fail(sim, "core_exchange_done: %d", result);
+        process_settle(sim);
+    }
     free_answer(wire);
 }
 
@@ -300,8 +368,9 @@ void wire_answer(struct sim *sim, size_t index, uint64_t generation)
 void wire_late(struct sim *sim, size_t index)
 {
     struct late_order order = sim->lates[index];
-    if (order.cancelled)
+    if (order.done)
         return;
+    sim->lates[index].done = true;
     struct exchange_answer answer = {0};
     sim_trace(sim, "executes late: %s", order.key);
     faults_deduct(sim, order.pair, order.push_id, order.key, order.amount, false, true, &answer);
@@ -312,7 +381,7 @@ static void cut_one(struct sim *sim, struct wire *wire)
     if (wire->sent && wire->fate == FATE_LATE && wire->late_at > sim->now + late_bound(sim)) {
         /* Its connection closes earlier than was thought, and how late it may be counts from then.
          */
-        sim->lates[wire->late].cancelled = true;
+        sim->lates[wire->late].done = true;
         order_late(sim, wire, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
         return;
     }

@@ -48,6 +48,7 @@ enum weather { FINE, DOWN, BROKEN, UNAUTHORIZED, FORBIDDEN, READ_ONLY };
 
 struct pair {
     char customer[SIM_NAME_SIZE], product[SIM_NAME_SIZE];
+    size_t customer_length, product_length;
     int64_t deducted; /* the shadow's D: of all purchases that the ledger still has */
     bool has_slot;
     uint32_t slot, id;
@@ -124,7 +125,7 @@ struct late_order {
     int pair;
     char push_id[EXCHANGE_PUSH_ID_SIZE], key[EXCHANGE_KEY_SIZE];
     int64_t amount;
-    bool cancelled;
+    bool done; /* executed, or cancelled */
 };
 
 struct push {
@@ -134,7 +135,9 @@ struct push {
     int pair;
     int64_t executed; /* credits of its rows at upstream */
     int64_t lost;     /* of these, what came after it had been closed or dropped */
+    int64_t moved;    /* credits that the balance lost without a row */
     int64_t counted;
+    unsigned state, attempt;
     bool open, dropped, seen;
 };
 
@@ -171,6 +174,7 @@ struct sim {
     size_t told_count;
     size_t noted; /* records looked at by invariants.c */
 
+    int64_t blocked_until;               /* by a 429 that was told */
     int64_t minute, exchanges_in_minute; /* against spinning */
     int64_t started_at;
     uint64_t started_with;     /* records, all durable then */
@@ -258,6 +262,7 @@ void operators_elsewhere(struct sim *sim);
 void operators_weather(struct sim *sim);
 void operators_helper(struct sim *sim);
 void operators_configure(struct sim *sim, int column);
+void operators_resume(struct sim *sim);
 
 /* invariants.c */
 void invariants_check(struct sim *sim);

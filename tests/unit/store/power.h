@@ -5,6 +5,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <store/store.h>
 
@@ -22,9 +23,10 @@ struct power {
     pthread_mutex_t lock;
     struct power_file files[POWER_FILES];
     size_t count;
-    bool fail_sync;  /* syncs of batches fail from now on, and call what they should write clean */
-    bool fail_write; /* writes of batches fail half way */
-    bool skip_sync;  /* syncs succeed without doing anything: a liar, to test the tests */
+    atomic_bool
+        fail_sync; /* syncs of batches fail from now on, and call what they should write clean */
+    atomic_bool fail_write; /* writes of batches fail half way */
+    atomic_bool skip_sync;  /* syncs succeed without doing anything: a liar, to test the tests */
     struct store_io io;
 };
 

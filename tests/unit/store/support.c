@@ -30,7 +30,7 @@ void keeper_init(struct keeper *keeper)
     keeper->options = (struct store_options){
         .directory = keeper->directory,
         .durability = STORE_DURABILITY_ALWAYS,
-        .interval_ms = 1000,
+        .interval_ms = 3600 * 1000,
         .segment_size = 64 * 1024,
         .map_size = 256 * 1024 * 1024,
         .retention_ms = INT64_MAX,

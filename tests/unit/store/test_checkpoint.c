@@ -168,6 +168,28 @@ Test(checkpoint, S2_covers_durable_records_only)
     power_deinit(&power);
 }
 
+/* A sealed segment is durable, what was written to the next one is not yet. */
+Test(checkpoint, S2_covers_no_written_record_that_is_not_durable)
+{
+    uint64_t last;
+
+    keeper.options.durability = STORE_DURABILITY_INTERVAL;
+    keeper_open(&keeper);
+    while (keeper.place >> 32 < 2)
+        (void)keeper_append(&keeper, true);
+    last = keeper_append(&keeper, true);
+    pthread_mutex_lock(&keeper.lock);
+    while (keeper_marks(&keeper).written < last)
+        pthread_cond_wait(&keeper.progress, &keeper.lock);
+    pthread_mutex_unlock(&keeper.lock);
+    cr_assert_gt(keeper_marks(&keeper).durable, 0);
+    cr_assert_lt(keeper_marks(&keeper).durable, last);
+    store_checkpoint(keeper.store);
+    keeper_wait_stored(&keeper, keeper_marks(&keeper).durable);
+    cr_assert_leq(keeper_marks(&keeper).stored, keeper_marks(&keeper).durable);
+    keeper_close(&keeper, false);
+}
+
 /* As if the process had died between two transactions of a checkpoint: some rows are newer than the
  * store's sequence says, or gone. */
 Test(checkpoint, S2_an_interrupted_checkpoint_is_replayed_over)

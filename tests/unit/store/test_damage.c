@@ -332,6 +332,33 @@ Test(damage, J5_a_missing_segment)
     check_refused(-EUCLEAN, "0000000000000002.journal: missing");
 }
 
+/* Of the history, which start does not read; its walkers will. */
+Test(damage, J5_a_missing_segment_that_is_in_the_store)
+{
+    CLEANUP(cleanup_free) char *path = path_of(&keeper, SECOND);
+
+    keeper_open(&keeper);
+    while (keeper.place >> 32 < 4)
+        keeper_wait_durable(&keeper, keeper_append(&keeper, true));
+    keeper_close(&keeper, true);
+    cr_assert_eq(unlink(path), 0);
+    check_refused(-EUCLEAN, "0000000000000002.journal: missing, though later segments are there");
+}
+
+Test(damage, J2_a_batch_is_valid_in_its_segment_and_place_only)
+{
+    struct segment segment = {.number = 3, .nonce = 77, .size = 64 * 1024};
+    struct segment recycled = {.number = 3, .nonce = 78, .size = 64 * 1024};
+    struct segment other = {.number = 4, .nonce = 77, .size = 64 * 1024};
+    struct batch_header header = {.length = sizeof(header), .first_sequence = 9};
+
+    batch_finish(&header, NULL, &segment, 8192);
+    cr_assert(batch_header_valid(&header, &segment, 8192));
+    cr_assert_not(batch_header_valid(&header, &recycled, 8192));
+    cr_assert_not(batch_header_valid(&header, &other, 8192));
+    cr_assert_not(batch_header_valid(&header, &segment, 12288));
+}
+
 Test(damage, J5_a_missing_last_segment)
 {
     char name[64];

@@ -111,7 +111,9 @@ uint32_t store_epoch(const struct store *store);
 int64_t store_last_time(const struct store *store);
 
 /* For struct core_sink: userdata is the store. Owner's thread only. -ENOSPC as core/sink.h says;
- * -EAGAIN if too much is already waiting to be written (64 MiB); -EIO after a failure. */
+ * -EAGAIN if too much is already waiting to be written (64 MiB) or stored (256 MiB, S3), or the
+ * next segment is not ready yet: on_progress is called when it is worth another try. -EIO after a
+ * failure. -E2BIG: no segment is that large. */
 int store_append(void *store, size_t size, int use_reserve, uint8_t **ret_buffer,
                  uint64_t *ret_sequence, uint64_t *ret_place);
 /* Offers everything appended so far to the journal thread: call once at the end of each turn of the
@@ -132,3 +134,19 @@ int store_each(struct store *store, enum record_table table, store_row_function 
  * -ENOENT where the segment is gone, -EUCLEAN where the bytes there are no record. */
 int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
                       struct record *ret_record);
+
+/* Blocks; any thread. A copy of store and journal in `directory` (made if it is not there,
+ * otherwise empty) while this one is in use: it has all that was durable when this was called, and
+ * is opened like any other. On failure *ret_error says why; what was copied is left there. */
+int store_backup(struct store *store, const char *directory, char **ret_error);
+
+struct store_verify_result {
+    uint64_t segments, batches, records;
+    uint64_t first_sequence, last_sequence; /* of the journal; 0: it has no record */
+    uint64_t stored;                        /* the store's sequence */
+    uint64_t rows;                          /* compared with their last image in the journal */
+};
+/* Blocks. Reads the whole journal, its history included, and compares the store's rows with their
+ * last images there. Nothing may have the store open (-EBUSY); changes nothing but LMDB's lock
+ * file. -EUCLEAN with *ret_error: damage, or a row that is not what the journal says. */
+int store_verify(const char *directory, struct store_verify_result *ret_result, char **ret_error);

@@ -1,0 +1,23 @@
+/*
+ * What a store is made of, for the files that make its public functions.
+ */
+#pragma once
+
+#include "checkpoint.h"
+#include "journal.h"
+#include "recovery.h"
+
+struct store {
+    struct store_options options;
+    struct files files;
+    struct database *database;
+    struct ledger_state state; /* as of the start; the checkpoint's own copy goes on */
+    struct recovery recovery;
+    struct hash_key hash_key;
+    int64_t last_time;
+    struct progress progress;
+    struct space space;
+    struct journal journal;
+    struct checkpoint checkpoint;
+    bool has_files, has_parts;
+};
