@@ -231,6 +231,9 @@ static void read_upstream(struct sim *sim, struct wire *wire)
         if (wire->fate == FATE_TWICE)
             faults_deduct(sim, wire->pair, exchange->push_id, exchange->idempotency_key,
                           exchange->amount, false, false, &wire->answer);
+        break;
+    default:
+        sim_fail(sim, "an exchange of kind %d, which nobody here asks for", (int)exchange->kind);
     }
 }
 
