@@ -2,9 +2,11 @@
 #include "driver.h"
 #include "answer.h"
 #include "exchange.h"
+#include "session_driver.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <util/macros.h>
 
@@ -13,6 +15,7 @@ TAILQ_HEAD(task_queue, task);
 struct driver {
     uv_loop_t *loop;
     struct http *http;
+    struct session_driver *sessions;
     struct settings *settings;
     driver_answer_fn *answer;
     void *data;
@@ -35,6 +38,7 @@ static struct task *task_free(struct task *task)
     if (!task)
         return NULL;
     settings_unref(task->settings);
+    exchange_args_deinit(&task->args);
     free(task);
     return NULL;
 }
@@ -87,6 +91,7 @@ static int task_start(struct task *task, uint64_t left)
                    &(struct http_request){
                        .url = request.url,
                        .body = request.body,
+                       .is_put = request.is_put,
                        .idempotency_key = request.idempotency_key,
                        .api_key = settings->api_key,
                        .api_version = settings->api_version,
@@ -139,7 +144,12 @@ int driver_submit(struct driver *driver, uint32_t msgid, const char *method, siz
     const struct exchange_kind *kind = exchange_find(method, method_length);
     struct task *task;
     int64_t timeout;
+    int r;
 
+    if (!kind && method_length == strlen(AUTH_METHOD_SESSION) &&
+        memcmp(method, AUTH_METHOD_SESSION, method_length) == 0)
+        return session_driver_submit(driver->sessions, msgid, params, driver->settings,
+                                     ret_parameter);
     if (!kind)
         return -ENOENT;
     task = calloc(1, sizeof *task);
@@ -148,9 +158,10 @@ int driver_submit(struct driver *driver, uint32_t msgid, const char *method, siz
     task->driver = driver;
     task->msgid = msgid;
     task->kind = kind;
-    if (exchange_decode(kind, params, &task->args, ret_parameter) < 0) {
+    r = exchange_decode(kind, params, &task->args, ret_parameter);
+    if (r < 0) {
         task_free(task);
-        return -EBADMSG;
+        return r;
     }
     timeout = task->args.timeout ? task->args.timeout : driver->settings->request_timeout;
     task->deadline = uv_now(driver->loop) + (uint64_t)timeout;
@@ -171,7 +182,11 @@ int driver_new(uv_loop_t *loop, struct settings *settings, driver_answer_fn *ans
     struct driver *driver = calloc(1, sizeof *driver);
     int r = driver ? http_new(loop, &driver->http) : -ENOMEM;
 
+    if (r == 0)
+        r = session_driver_new(loop, driver->http, answer, data, &driver->sessions);
     if (r < 0) {
+        if (driver)
+            http_free(driver->http);
         free(driver);
         settings_unref(settings);
         return r;
@@ -201,6 +216,7 @@ struct driver *driver_free(struct driver *driver)
     if (!driver)
         return NULL;
     http_free(driver->http);
+    session_driver_free(driver->sessions);
     queue_free(&driver->running);
     queue_free(&driver->waiting);
     settings_unref(driver->settings);

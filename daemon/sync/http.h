@@ -26,8 +26,10 @@ struct http;
 
 struct http_request {
     const char *url;
-    const char *body; /* NULL: a GET; else a POST, which is a write */
-    const char *idempotency_key, *api_key, *api_version; /* headers; NULL: without */
+    const char *body; /* NULL: a GET; else a POST or a PUT, which is a write */
+    bool is_put;
+    /* headers; NULL: without */
+    const char *idempotency_key, *api_key, *api_version, *cookie, *authorization;
     bool is_https, is_loopback;
     int64_t connect_timeout, timeout; /* ms */
 };

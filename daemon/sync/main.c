@@ -10,6 +10,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,14 @@
 #include <util/service.h>
 
 enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
+
+/* What JSON held may be a session's token. */
+static void free_wiped(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
 
 static void settings_cleanup(struct settings **settings)
 {
@@ -81,6 +91,7 @@ int main(int argc, char **argv)
     /* libcurl would write the secrets of TLS connections to the file that this names. */
     unsetenv("SSLKEYLOGFILE");
     signal(SIGPIPE, SIG_IGN);
+    json_set_alloc_funcs(malloc, free_wiped);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         log_error("libcurl cannot be initialised");
         return EXIT_FAILURE;

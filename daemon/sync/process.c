@@ -29,10 +29,12 @@ struct process {
     int exit_code;
 };
 
-static void warn_of_missing_key(const struct settings *settings)
+static void warn_of_missing_secrets(const struct settings *settings)
 {
     if (!settings->api_key)
         log_warning("%s: every exchange is answered \"unauthorized\"", settings->key_problem);
+    if (settings->better_auth.secret_problem[0] != '\0')
+        log_warning("%s: every session is asked for", settings->better_auth.secret_problem);
 }
 
 /* What cannot be loaded changes nothing. */
@@ -45,7 +47,7 @@ static void reload(struct process *process)
         log_error("%s; going on with what was read before", error ? error : "out of memory");
         return;
     }
-    warn_of_missing_key(settings);
+    warn_of_missing_secrets(settings);
     log_notice("the configuration and the API key have been read anew");
     driver_set_settings(process->driver, settings);
 }
@@ -169,7 +171,7 @@ static int process_start(struct process *process, int fd, struct settings *setti
     };
     int r;
 
-    warn_of_missing_key(settings);
+    warn_of_missing_secrets(settings);
     r = driver_new(&process->loop, settings, on_answer, process, &process->driver);
     if (r < 0)
         return r;

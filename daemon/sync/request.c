@@ -1,4 +1,5 @@
-/* The builders of HTTP requests: one for each row of the table in exchange.c. */
+/* The builders of HTTP requests for credits: rows of the table in exchange.c. */
+#include "request.h"
 #include "exchange.h"
 #include "url.h"
 
@@ -6,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The older server lives under /api and speaks camelCase. */
-static bool base_is_camel(const char *base_url)
+bool base_is_camel(const char *base_url)
 {
     static const char suffix[] = "/api";
     size_t length = strlen(base_url);

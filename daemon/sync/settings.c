@@ -10,6 +10,9 @@
 #include <util/fd.h>
 #include <util/macros.h>
 
+#define AUTH_SECRET_MAX 4096
+#define COOKIE_PREFIX_MAX 128
+
 static void settings_cleanup(struct settings **settings)
 {
     settings_unref(*settings);
@@ -54,6 +57,47 @@ static int target_load(const struct settings_source *source, const char *configu
     return r;
 }
 
+/* It becomes a part of a header. */
+static bool prefix_valid(const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    for (size_t i = 0; i < length; i++)
+        if (prefix[i] < 0x21 || prefix[i] > 0x7e || strchr("()<>@,;:\\\"/[]?={}", prefix[i]))
+            return false;
+    return length > 0 && length <= COOKIE_PREFIX_MAX;
+}
+
+/* A secret that cannot be read is no reason to stop: the app can still be asked. */
+static void auth_secret_load(const char *path, struct settings *settings)
+{
+    int r = path ? fd_read_secret_file(path, AUTH_SECRET_MAX, &settings->better_auth.secret) : 0;
+
+    if (r < 0)
+        snprintf(settings->better_auth.secret_problem, sizeof settings->better_auth.secret_problem,
+                 "the secret of Better Auth cannot be read from %s: %s", path, strerror(-r));
+}
+
+static int auth_load(const struct settings_source *source, const struct config *config,
+                     struct settings *settings, char **ret_error)
+{
+    const char *reason = NULL;
+    int r = 0;
+
+    if (config->better_auth.url)
+        r = target_init(&settings->better_auth.target, config->better_auth.url, &reason);
+    if (r < 0 && reason)
+        return say(ret_error, r, source->config_path, "[better_auth] url ", reason);
+    if (r < 0)
+        return r;
+    if (!prefix_valid(config->better_auth.cookie_prefix))
+        return say(ret_error, -EINVAL, source->config_path, "[better_auth] cookie_prefix ",
+                   "is not the beginning of a cookie's name");
+    settings->better_auth.session_ttl = config->better_auth.session_ttl;
+    auth_secret_load(config->better_auth.secret_file, settings);
+    return copy_text(&settings->better_auth.cookie_prefix, config->better_auth.cookie_prefix);
+}
+
 int settings_load(const struct settings_source *source, struct settings **ret_settings,
                   char **ret_error)
 {
@@ -74,6 +118,8 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
         r = copy_text(&settings->api_version, config->stellartools.api_version);
     if (r >= 0)
         r = copy_text(&settings->sync_socket, config->paths.sync_socket);
+    if (r >= 0)
+        r = auth_load(source, config, settings, &error);
     if (r < 0) {
         if (!error)
             say(&error, r, NULL, "the configuration cannot be read: ", strerror(-r));
@@ -102,6 +148,9 @@ struct settings *settings_unref(struct settings *settings)
     free(settings->api_version);
     secret_free(settings->api_key);
     free(settings->sync_socket);
+    target_deinit(&settings->better_auth.target);
+    secret_free(settings->better_auth.secret);
+    free(settings->better_auth.cookie_prefix);
     free(settings);
     return NULL;
 }

@@ -16,6 +16,13 @@ struct settings {
     char key_problem[256];
     int64_t connect_timeout, request_timeout; /* ms */
     char *sync_socket;
+    struct {
+        struct target target; /* base_url NULL: the app cannot be asked */
+        char *secret;         /* NULL: none; then secret_problem may say why */
+        char secret_problem[256];
+        char *cookie_prefix;
+        int64_t session_ttl; /* ms */
+    } better_auth;
 };
 
 /* Where the settings come from; the strings belong to the program and outlive the settings. */

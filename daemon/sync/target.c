@@ -64,7 +64,7 @@ static const char *url_check(CURLU *url, const char *text, struct target *target
     if (!target->is_https && strcmp(scheme, "http") != 0)
         return "is not an https URL";
     if (!target->is_https && !target->is_loopback)
-        return "is plain http to another machine, which would show the API key to everybody "
+        return "is plain http to another machine, which would show the secrets in it to everybody "
                "between; write https (http is taken for localhost, 127.0.0.0/8 and [::1])";
     return NULL;
 }

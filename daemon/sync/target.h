@@ -1,6 +1,6 @@
 /*
- * Where upstream is. The base URL decides to whom the key is shown, so what it may be is narrow:
- * https to anywhere, http to this machine alone, and no user, query or fragment in it.
+ * Where upstream is, and the app. The base URL decides to whom a secret is shown, so what it may be
+ * is narrow: https to anywhere, http to this machine alone, and no user, query or fragment in it.
  */
 #pragma once
 

@@ -9,9 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <util/fd.h>
 #include <util/macros.h>
-
-#define HEADER_SIZE_MAX 2048
 
 static void carrier_drop(struct carrier *carrier)
 {
@@ -82,10 +81,15 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
         return 0;
     }
     if (needed > transfer->received_capacity) {
-        char *grown = realloc(transfer->received, needed * 2);
+        char *grown = malloc(needed * 2);
 
         if (!grown)
             return 0;
+        if (transfer->received) {
+            memcpy(grown, transfer->received, transfer->received_length);
+            explicit_bzero(transfer->received, transfer->received_length);
+            free(transfer->received);
+        }
         transfer->received = grown;
         transfer->received_capacity = needed * 2;
     }
@@ -96,14 +100,14 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 
 static int header_add(struct transfer *transfer, const char *name, const char *value)
 {
-    char text[HEADER_SIZE_MAX];
+    CLEANUP(secret_cleanup) char *text = NULL;
     struct curl_slist *grown;
-    int length = snprintf(text, sizeof text, value ? "%s: %s" : "%s:", name, value);
 
-    if (length < 0 || (size_t)length >= sizeof text)
-        return -E2BIG;
+    if (asprintf(&text, value ? "%s: %s" : "%s:", name, value) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
     grown = curl_slist_append(transfer->headers, text);
-    explicit_bzero(text, sizeof text);
     if (!grown)
         return -ENOMEM;
     transfer->headers = grown;
@@ -120,6 +124,10 @@ static int headers_build(struct transfer *transfer, const struct http_request *r
         r = header_add(transfer, "StellarTools-Version", request->api_version);
     if (r == 0 && request->idempotency_key)
         r = header_add(transfer, "Idempotency-Key", request->idempotency_key);
+    if (r == 0 && request->cookie)
+        r = header_add(transfer, "Cookie", request->cookie);
+    if (r == 0 && request->authorization)
+        r = header_add(transfer, "Authorization", request->authorization);
     if (r == 0 && request->body)
         r = header_add(transfer, "Content-Type", "application/json");
     /* Without a value: libcurl leaves the header out, and waits for no "100 Continue". */
@@ -157,6 +165,25 @@ static int set_transport(CURL *easy, const struct http_request *request)
     return failed ? -EIO : 0;
 }
 
+static int set_write(struct transfer *transfer, bool is_put)
+{
+    CURL *easy = transfer->easy;
+    int failed = 0;
+
+    SET(easy, failed, CURLOPT_POST, 1L);
+    if (is_put)
+        SET(easy, failed, CURLOPT_CUSTOMREQUEST, "PUT");
+    SET(easy, failed, CURLOPT_POSTFIELDS, transfer->body);
+    SET(easy, failed, CURLOPT_POSTFIELDSIZE, (long)strlen(transfer->body));
+    SET(easy, failed, CURLOPT_FRESH_CONNECT, 1L);
+    SET(easy, failed, CURLOPT_FORBID_REUSE, 1L);
+    SET(easy, failed, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(easy, failed, CURLOPT_OPENSOCKETDATA, transfer->carrier);
+    SET(easy, failed, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(easy, failed, CURLOPT_CLOSESOCKETDATA, transfer->carrier);
+    return failed ? -EIO : 0;
+}
+
 static int set_content(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -172,17 +199,6 @@ static int set_content(struct transfer *transfer)
     SET(easy, failed, CURLOPT_WRITEDATA, transfer);
     SET(easy, failed, CURLOPT_PREREQFUNCTION, on_begin);
     SET(easy, failed, CURLOPT_PREREQDATA, transfer);
-    if (transfer->body) {
-        SET(easy, failed, CURLOPT_POST, 1L);
-        SET(easy, failed, CURLOPT_POSTFIELDS, transfer->body);
-        SET(easy, failed, CURLOPT_POSTFIELDSIZE, (long)strlen(transfer->body));
-        SET(easy, failed, CURLOPT_FRESH_CONNECT, 1L);
-        SET(easy, failed, CURLOPT_FORBID_REUSE, 1L);
-        SET(easy, failed, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-        SET(easy, failed, CURLOPT_OPENSOCKETDATA, transfer->carrier);
-        SET(easy, failed, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-        SET(easy, failed, CURLOPT_CLOSESOCKETDATA, transfer->carrier);
-    }
     return failed ? -EIO : 0;
 }
 
@@ -213,6 +229,8 @@ int transfer_new(const struct http_request *request, http_done_fn *done, void *d
         r = set_transport(transfer->easy, request);
     if (r == 0)
         r = set_content(transfer);
+    if (r == 0 && request->body)
+        r = set_write(transfer, request->is_put);
     if (r < 0)
         return r;
     *ret_transfer = TAKE_PTR(transfer);
@@ -232,6 +250,8 @@ struct transfer *transfer_free(struct transfer *transfer)
         carrier_drop(transfer->carrier);
     }
     free(transfer->body);
+    if (transfer->received) /* it may hold a session's token */
+        explicit_bzero(transfer->received, transfer->received_length);
     free(transfer->received);
     free(transfer);
     return NULL;

@@ -19,7 +19,7 @@ struct carrier {
 struct transfer {
     LIST_ENTRY(transfer) link;
     CURL *easy;
-    struct curl_slist *headers; /* holds the key: wiped */
+    struct curl_slist *headers; /* hold the key, or a session: wiped */
     char *body;                 /* of the request */
     struct carrier *carrier;    /* NULL for reads: their connections are kept */
     http_done_fn *done;

@@ -7,3 +7,5 @@
 char *render(const msgpack_sbuffer *buffer);
 /* A member of a packed map as text; "(missing)" where it is not there. */
 char *render_member(const msgpack_sbuffer *buffer, const char *name);
+/* JSON text as a packed object, for parameters; unpacked into *ret. */
+void render_unpack(const char *json, msgpack_unpacked *ret);
