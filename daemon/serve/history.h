@@ -20,6 +20,10 @@
 /* Records of any type that one walk passes: a busy balance has a few pushes and readings for each
  * deduction. What lies beyond is told as a gap. */
 #define HISTORY_STEPS_MAX 131072u
+/* The same for the search of one deduction. */
+#define HISTORY_SEARCH_MAX 1048576u
+/* Refunds and grants of one balance that are told as pending; what is beyond is told as pushed. */
+#define HISTORY_OPEN_MAX 256u
 
 /* As store_read_record. */
 typedef int (*history_read_function)(void *userdata, uint64_t place, uint8_t *buffer,
@@ -30,6 +34,9 @@ struct history_query {
     int64_t limit, offset;
     int64_t pushed; /* P: deductions up to it are upstream */
     struct core_text customer, product;
+    /* Sequences of refunds and grants that StellarTools has not confirmed yet. */
+    const uint64_t *open;
+    size_t open_count;
 };
 
 /* Packs the result map {object, data, has_more[, gap]} of credits.transactions. `buffer` has
@@ -37,3 +44,15 @@ struct history_query {
  * -EBADMSG where a record is not what its link promised. */
 int history_pack(history_read_function read, void *userdata, const struct history_query *query,
                  uint8_t *buffer, msgpack_sbuffer *result);
+
+/* A deduction that was looked for. */
+struct history_deduction {
+    struct core_transaction of;
+    int64_t credits, raw_amount;
+};
+
+/* Looks for the deduction `of` from the balance's last record on. 0; -ESRCH: that balance has no
+ * such deduction; -ENOENT: it may have been, but what is that old is gone; or as history_pack. */
+int history_find(history_read_function read, void *userdata, uint64_t place,
+                 const struct core_transaction *of, uint8_t *buffer,
+                 struct history_deduction *ret_deduction);

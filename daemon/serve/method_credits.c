@@ -1,52 +1,13 @@
 /*
  * credits.consume, credits.check and credits.balance.
  */
+#include "command.h"
 #include "methods.h"
 #include "serve.h"
 #include "words.h"
-#include <errno.h>
-#include <string.h>
-
-static void pack_names(msgpack_packer *packer, const struct core_balance *balance)
-{
-    pack_key(packer, "customer_id");
-    pack_text_n(packer, balance->customer.data, balance->customer.length);
-    pack_key(packer, "product_id");
-    pack_text_n(packer, balance->product.data, balance->product.length);
-}
+#include <proto/message.h>
 
 /* --- consume --- */
-
-static int pack_metadata(struct request *request, struct core_consume *command)
-{
-    const struct proto_value *value = &request->params.values[PROTO_PARAMETER_METADATA];
-    msgpack_sbuffer *buffer = &request->serve->answer; /* free until the answer is packed */
-    msgpack_packer packer;
-
-    if ((request->params.present & PROTO_BIT(METADATA)) == 0)
-        return 0;
-    msgpack_sbuffer_clear(buffer);
-    msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
-    if (msgpack_pack_object(&packer, *value->object) != 0)
-        return -ENOMEM;
-    command->metadata = (struct core_text){buffer->data, buffer->size};
-    return 0;
-}
-
-static void fill_repeat(const struct request *request, struct core_consume *command)
-{
-    const struct proto_value *stamp = &request->params.values[PROTO_PARAMETER_STAMP];
-    const struct proto_value *key = &request->params.values[PROTO_PARAMETER_IDEMPOTENCY_KEY];
-
-    if ((request->params.present & PROTO_BIT(STAMP)) != 0) {
-        command->repeat = CORE_REPEAT_STAMP;
-        memcpy(command->client_id, stamp->stamp.client_id, sizeof(command->client_id));
-        command->counter = stamp->stamp.counter;
-    } else if ((request->params.present & PROTO_BIT(IDEMPOTENCY_KEY)) != 0) {
-        command->repeat = CORE_REPEAT_KEY;
-        command->key = (struct core_text){key->text, key->length};
-    }
-}
 
 static void answer_consumed(struct request *request, const struct core_consumed *consumed,
                             int64_t raw_amount)
@@ -56,15 +17,14 @@ static void answer_consumed(struct request *request, const struct core_consumed 
     char id[WORDS_TRANSACTION_ID_SIZE];
 
     words_transaction_id(consumed->epoch, consumed->sequence, id);
-    pack_names(packer, balance);
+    pack_balance_names(packer, balance);
     pack_kv_int(packer, "balance", consumed->balance_after);
     pack_kv_int(packer, "credits_deducted", consumed->credits);
     pack_kv_int(packer, "billed_units", raw_amount);
     pack_kv_int(packer, "pending", balance->pending);
     pack_kv_text(packer, "transaction_id", id);
     pack_kv_bool(packer, "replayed", consumed->replayed);
-    pack_kv_bool(packer, "stale", balance->stale);
-    pack_kv_int(packer, "synced_at", balance->synced_at);
+    pack_freshness(packer, balance);
     /* The balance shows its last record; a repeated answer's own is no later than that. */
     request_reply(request, balance->reveals);
 }
@@ -72,48 +32,16 @@ static void answer_consumed(struct request *request, const struct core_consumed 
 int method_consume(struct request *request)
 {
     struct serve *serve = request->serve;
-    struct core_consume command = {
-        .customer = request_customer(request),
-        .product = request_product(request),
-        .raw_amount = request->params.values[PROTO_PARAMETER_RAW_AMOUNT].number,
-        .uid = request->connection->peer.uid,
-        .pid = request->connection->peer.pid,
-    };
+    struct core_consume command;
     struct core_consumed consumed;
-    int r = pack_metadata(request, &command);
+    int r;
 
-    if ((request->params.present & PROTO_ONCE) == PROTO_ONCE) {
-        request_refuse(request, PROTO_ERROR_INVALID_PARAMETER,
-                       "stamp and idempotency_key cannot both be given", "parameter", "stamp");
+    if (!command_fill(request, &command))
         return REQUEST_ANSWERED;
-    }
-    fill_repeat(request, &command);
-    if (r == 0)
-        r = core_consume(serve->core, &command, serve_now(serve), &consumed);
-    switch (r) {
-    case CORE_OK:
-        answer_consumed(request, &consumed, command.raw_amount);
-        break;
-    case CORE_LOAD:
-        return REQUEST_LOAD;
-    case CORE_COLD:
-        request->wait_slot = consumed.balance.slot;
-        return REQUEST_COLD;
-    case CORE_INSUFFICIENT:
-        request_refuse_int(request, PROTO_ERROR_INSUFFICIENT_CREDITS,
-                           "there are not that many credits available", "available",
-                           consumed.balance.available, consumed.balance.reveals);
-        break;
-    case CORE_OFFLINE_LIMIT:
-        request_refuse_int(request, PROTO_ERROR_OFFLINE_LIMIT,
-                           "StellarTools has not been reached for too long, or too much was spent "
-                           "since",
-                           "synced_at", consumed.balance.synced_at, consumed.balance.reveals);
-        break;
-    default:
-        request_refuse_status(request, r);
-        break;
-    }
+    r = core_consume(serve->core, &command, serve_now(serve), &consumed);
+    if (r != CORE_OK)
+        return command_not_done(request, r, &consumed.balance);
+    answer_consumed(request, &consumed, command.raw_amount);
     return REQUEST_ANSWERED;
 }
 
@@ -190,12 +118,11 @@ int method_check(struct request *request)
     credits = core_credits(request->params.values[PROTO_PARAMETER_RAW_AMOUNT].number,
                            balance.units_per_credit);
     packer = request_result(request, 7);
-    pack_names(packer, &balance);
+    pack_balance_names(packer, &balance);
     pack_kv_bool(packer, "is_sufficient", credits <= balance.available);
     pack_kv_int(packer, "credits_required", credits);
     pack_kv_int(packer, "balance", balance.available);
-    pack_kv_bool(packer, "stale", balance.stale);
-    pack_kv_int(packer, "synced_at", balance.synced_at);
+    pack_freshness(packer, &balance);
     request_reply(request, balance.reveals);
     return REQUEST_ANSWERED;
 }
@@ -209,7 +136,7 @@ int method_balance(struct request *request)
     if (!get_balance(request, &balance, &result))
         return result;
     packer = request_result(request, 11);
-    pack_names(packer, &balance);
+    pack_balance_names(packer, &balance);
     pack_kv_int(packer, "balance", balance.available);
     pack_kv_int(packer, "upstream", balance.upstream);
     pack_kv_int(packer, "pending", balance.pending);
@@ -217,8 +144,7 @@ int method_balance(struct request *request)
     pack_kv_int(packer, "consumed", balance.consumed);
     pack_kv_int(packer, "granted", balance.granted);
     pack_kv_int(packer, "units_per_credit", balance.units_per_credit);
-    pack_kv_bool(packer, "stale", balance.stale);
-    pack_kv_int(packer, "synced_at", balance.synced_at);
+    pack_freshness(packer, &balance);
     request_reply(request, balance.reveals);
     return REQUEST_ANSWERED;
 }

@@ -37,7 +37,7 @@ static void pack_push(msgpack_packer *packer, struct serve *serve, const struct 
     pack_text_n(packer, there ? balance.customer.data : "", there ? balance.customer.length : 0);
     pack_key(packer, "product_id");
     pack_text_n(packer, there ? balance.product.data : "", there ? balance.product.length : 0);
-    pack_kv_text(packer, "type", "deduct");
+    pack_kv_text(packer, "type", words_push_kind(push->kind));
     pack_kv_int(packer, "credits", push->credits);
     pack_kv_int(packer, "attempt", push->attempt);
     pack_kv_text(packer, "state", words_push_state(push->state));
@@ -111,6 +111,10 @@ static int answer_push(struct request *request, int status, const char *state, u
     struct core_text id = push_id(request);
     msgpack_packer *packer;
 
+    if (status == CORE_NOT_FOUND) {
+        request_refuse(request, PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL);
+        return REQUEST_ANSWERED;
+    }
     if (status != CORE_OK) {
         request_refuse_status(request, status);
         return REQUEST_ANSWERED;

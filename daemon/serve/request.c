@@ -9,6 +9,11 @@
 #include <string.h>
 #include <util/log.h>
 
+bool request_is_late(const struct request *request)
+{
+    return request->parked != NULL && request->parked->expired;
+}
+
 struct core_text request_customer(const struct request *request)
 {
     return (struct core_text){request->identity.customer, request->identity.customer_length};
@@ -162,12 +167,19 @@ void request_refuse_status(struct request *request, int status)
                               "this user or customer has asked StellarTools too often; wait a "
                               "minute",
                               "quota", "upstream_turns"},
-        [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL},
+        [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no such object", NULL, NULL},
         [CORE_MAY_HAVE_RUN] = {PROTO_ERROR_CONFLICT,
                                "that push may have run: sending it again could deduct twice; look "
                                "at StellarTools, then drop it or leave it",
                                NULL, NULL},
         [CORE_NOT_PARKED] = {PROTO_ERROR_CONFLICT, "that push is not parked", NULL, NULL},
+        [CORE_ENDED] = {PROTO_ERROR_CONFLICT, "that reservation has ended", NULL, NULL},
+        [CORE_GIVEN_BACK] = {PROTO_ERROR_CONFLICT,
+                             "that deduction was given back before, with another amount", NULL,
+                             NULL},
+        [CORE_TOO_MUCH] = {PROTO_ERROR_INVALID_PARAMETER,
+                           "raw_amount is more than was deducted, or than StellarTools can count",
+                           "parameter", "raw_amount"},
     };
     unsigned index = (unsigned)status;
 
@@ -234,20 +246,39 @@ static int check_phase(struct request *request)
 }
 
 /* What a method asked for: waiting, unless the request has waited long enough. */
-static void request_wait(struct request *request, int result)
+static void refuse_late(struct request *request, int result)
 {
-    struct waiting *waiting = &request->serve->waiting;
-    int r;
+    const struct refusal *late = &request->wait_late;
 
-    if (request->parked != NULL && request->parked->expired) {
+    if (result == REQUEST_WAIT)
+        request_refuse(request, late->error, late->text, late->data_key, late->data_value);
+    else
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
                        "the balance is not known here and StellarTools could not be asked in time",
                        NULL, NULL);
-        parked_free(request->parked);
+    parked_free(request->parked);
+}
+
+static void request_wait(struct request *request, int result)
+{
+    struct waiting *waiting = &request->serve->waiting;
+    int r = -EINVAL;
+
+    if (request_is_late(request)) {
+        refuse_late(request, result);
         return;
     }
-    r = result == REQUEST_LOAD ? waiting_park_load(waiting, request)
-                               : waiting_park_slot(waiting, request);
+    switch (result) {
+    case REQUEST_LOAD:
+        r = waiting_park_load(waiting, request);
+        break;
+    case REQUEST_COLD:
+        r = waiting_park_slot(waiting, request);
+        break;
+    case REQUEST_WAIT:
+        r = waiting_park(waiting, request, request->wait_key);
+        break;
+    }
     if (r == 0)
         return;
     refuse_errno(request, r);

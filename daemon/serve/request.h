@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <util/hash.h>
 
 struct serve;
 struct connection;
@@ -32,6 +33,8 @@ struct request {
     uint32_t wait_slot;
     bool wait_fresh;
     uint64_t wait_readings;
+    struct hash128 wait_key;
+    struct refusal wait_late; /* what is told when it does not come in time */
 };
 
 /* What a method has done. */
@@ -39,6 +42,7 @@ enum request_result {
     REQUEST_ANSWERED = 0, /* … or has seen to it that an answer comes */
     REQUEST_LOAD,         /* the balance must be brought in from the store first */
     REQUEST_COLD,         /* wait_slot must be read first */
+    REQUEST_WAIT,         /* something else, known by wait_key, must happen first */
 };
 
 typedef int (*request_function)(struct request *request);
@@ -47,6 +51,9 @@ typedef int (*request_function)(struct request *request);
 void request_receive(struct connection *connection, const struct message *message);
 /* Tries a parked request again; it is answered or parked anew, and `parked` may be gone then. */
 void request_resume(struct serve *serve, struct parked *parked);
+
+/* Whether this is the last try: what it waited for has not come in time. */
+bool request_is_late(const struct request *request);
 
 struct core_text request_customer(const struct request *request);
 struct core_text request_product(const struct request *request);

@@ -66,6 +66,20 @@ static int find_pushing_balance(void *userdata, const void *key, size_t key_leng
     return ids_add(userdata, push.balance);
 }
 
+/* Those that have ended, too: a late settle, or a repeated one, finds its balance (core/rows.h). */
+static int find_held_balance(void *userdata, const void *key, size_t key_length, const void *value,
+                             size_t value_length)
+{
+    struct core_hold hold;
+
+    (void)key;
+    (void)key_length;
+    if (value_length != sizeof(hold))
+        return -EBADMSG;
+    memcpy(&hold, value, sizeof(hold));
+    return ids_add(userdata, hold.balance);
+}
+
 static int load_balance(struct opening *opening, uint32_t id)
 {
     struct core_balance_rows rows;
@@ -88,6 +102,8 @@ static int load_balances(struct opening *opening)
 
     if (r == 0)
         r = store_each(opening->store, TABLE_PUSH, find_pushing_balance, &ids);
+    if (r == 0)
+        r = store_each(opening->store, TABLE_HOLD, find_held_balance, &ids);
     for (size_t i = 0; r == 0 && i < ids.count; i++)
         r = load_balance(opening, ids.items[i]);
     free(ids.items);
@@ -110,6 +126,20 @@ static void on_ready(void *userdata, uint32_t slot)
     waiting_slot_ready(&serve->waiting, slot);
 }
 
+static void on_linked(void *userdata, struct hash128 user_key)
+{
+    struct serve *serve = userdata;
+
+    waiting_wake(&serve->waiting, user_key);
+}
+
+static void on_intent(void *userdata, uint64_t sequence)
+{
+    struct serve *serve = userdata;
+
+    waiting_wake(&serve->waiting, waiting_intent_key(sequence));
+}
+
 static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
 {
     struct serve *serve = userdata;
@@ -125,7 +155,14 @@ static int make_core(struct opening *opening)
         .instance = store_instance(opening->store),
         .epoch = store_epoch(opening->store),
         .sink = {opening->store, store_append},
-        .effects = {serve, on_ready, on_event},
+        .effects =
+            {
+                .userdata = serve,
+                .ready = on_ready,
+                .linked = on_linked,
+                .intent = on_intent,
+                .event = on_event,
+            },
     };
 
     policy_from_config(serve->config, &options.policy);
@@ -134,8 +171,10 @@ static int make_core(struct opening *opening)
 
 static int on_store_start(struct store *store, void *userdata)
 {
-    static const enum record_table tables[] = {TABLE_PRODUCT, TABLE_PUSH, TABLE_CLIENT,
-                                               TABLE_STAMP,   TABLE_KEY,  TABLE_META};
+    static const enum record_table tables[] = {
+        TABLE_PRODUCT,  TABLE_PUSH, TABLE_CLIENT, TABLE_STAMP,  TABLE_KEY,  TABLE_HOLD,
+        TABLE_RETURNED, TABLE_LINK, TABLE_OWNER,  TABLE_INTENT, TABLE_META,
+    };
     struct opening *opening = userdata;
     int r;
 

@@ -20,6 +20,11 @@ struct history_job {
     char names[2 * PROTO_ID_MAX];
     msgpack_sbuffer answer;
     int result;
+    /* A search: */
+    bool searches;
+    struct hash128 key; /* who waits for it */
+    struct found found;
+    uint64_t open[];
 };
 
 void transactions_init(struct transactions *transactions, struct serve *serve)
@@ -54,25 +59,50 @@ static int job_read(void *userdata, uint64_t place, uint8_t *buffer, struct reco
     return store_read_record(userdata, place, buffer, ret_record);
 }
 
+static int job_walk(struct history_job *job, uint8_t *buffer)
+{
+    struct store *store = job->transactions->serve->store;
+    int r;
+
+    if (job->searches)
+        return history_find(job_read, store, job->query.place, &job->found.deduction.of, buffer,
+                            &job->found.deduction);
+    r = message_pack_result(&job->answer, job->msgid);
+    return r < 0 ? r : history_pack(job_read, store, &job->query, buffer, &job->answer);
+}
+
 static void job_work(uv_work_t *work)
 {
     struct history_job *job = work->data;
     uint8_t *buffer = malloc(RECORD_SIZE_MAX);
 
-    job->result = buffer != NULL ? message_pack_result(&job->answer, job->msgid) : -ENOMEM;
-    if (job->result == 0)
-        job->result = history_pack(job_read, job->transactions->serve->store, &job->query, buffer,
-                                   &job->answer);
+    job->result = buffer != NULL ? job_walk(job, buffer) : -ENOMEM;
     free(buffer);
 }
 
-static void job_done(uv_work_t *work, int status)
+static void search_done(struct history_job *job, int result)
 {
-    struct history_job *job = work->data;
-    int r = status < 0 ? status : job->result;
+    struct waiting *waiting = &job->transactions->serve->waiting;
+    const struct list *waits = waiting_find(waiting, job->key);
+    struct found *found;
+
+    (void)serve_now(job->transactions->serve); /* something to do: the end of the turn */
+    if (waits != NULL && !list_is_empty(waits) && (found = malloc(sizeof(*found))) != NULL) {
+        struct parked *parked = CONTAINER_OF(waits->next, struct parked, of_target);
+
+        job->found.result = result;
+        *found = job->found;
+        free(parked->found);
+        parked->found = found;
+    }
+    waiting_wake(waiting, job->key);
+}
+
+static void list_done(struct history_job *job, int result)
+{
+    int r = result;
 
     if (r < 0) {
-        log_error("reading a history: %s", strerror(-r));
         msgpack_sbuffer_clear(&job->answer);
         r = message_pack_error(&job->answer, job->msgid, PROTO_ERROR_INTERNAL,
                                "the history cannot be read; creditd's log says more", NULL, NULL);
@@ -81,6 +111,19 @@ static void job_done(uv_work_t *work, int status)
         connection_reply(job->connection, job->answer.data, job->answer.size, 0);
     else if (job->connection != NULL)
         ipc_stream_close(job->connection->stream);
+}
+
+static void job_done(uv_work_t *work, int status)
+{
+    struct history_job *job = work->data;
+    int r = status < 0 ? status : job->result;
+
+    if (r < 0 && r != -ESRCH && r != -ENOENT)
+        log_error("reading a history: %s", strerror(-r));
+    if (job->searches)
+        search_done(job, r);
+    else
+        list_done(job, r);
     job_free(job);
 }
 
@@ -116,29 +159,88 @@ static void keep_names(struct history_job *job, const struct core_balance *balan
     job->query.product = (struct core_text){product, balance->product.length};
 }
 
-static int job_new(struct request *request, const struct core_balance *balance,
-                   const struct history_query *query)
+/* A refund or a grant of that balance that StellarTools has not confirmed. */
+static bool is_open(const struct core_push *push, uint32_t slot, const struct core_balance *balance)
+{
+    return slot == balance->slot && push->kind != CORE_PUSH_DEDUCT &&
+           push->state != CORE_PUSH_WATCHED;
+}
+
+static void keep_open(struct history_job *job, const struct core_balance *balance)
+{
+    const struct core *core = job->transactions->serve->core;
+    struct core_push push;
+    size_t position = 0;
+    uint32_t slot;
+
+    while (job->query.open_count < HISTORY_OPEN_MAX &&
+           core_next_push(core, &position, &push, &slot))
+        if (is_open(&push, slot, balance))
+            job->open[job->query.open_count++] = push.sequence;
+    job->query.open = job->open;
+}
+
+static struct history_job *job_new(struct request *request, const struct core_balance *balance)
 {
     struct transactions *transactions = &request->serve->transactions;
-    struct history_job *job = calloc(1, sizeof(*job));
+    struct history_job *job = calloc(1, sizeof(*job) + HISTORY_OPEN_MAX * sizeof(job->open[0]));
 
     if (job == NULL)
-        return -ENOMEM;
+        return NULL;
     job->transactions = transactions;
-    job->connection = request->connection;
     job->work.data = job;
-    job->msgid = request->msgid;
     job->reveals = balance->reveals;
-    job->query = *query;
-    keep_names(job, balance);
+    job->query.place = balance->last_place;
     msgpack_sbuffer_init(&job->answer);
     transactions->count++;
-    list_append(&request->connection->jobs, &job->of_connection);
+    list_init(&job->of_connection);
     list_init(&job->of_wait);
-    if (job->reveals <= request->serve->marks.durable)
+    return job;
+}
+
+static void job_start(struct history_job *job)
+{
+    struct transactions *transactions = job->transactions;
+
+    if (job->reveals <= transactions->serve->marks.durable)
         job_begin(job);
     else
         list_append(&transactions->waiting, &job->of_wait);
+}
+
+int transactions_search(struct request *request, const struct core_balance *balance,
+                        const struct core_transaction *of)
+{
+    struct serve *serve = request->serve;
+    struct history_job *job = job_new(request, balance);
+
+    if (job == NULL)
+        return -ENOMEM;
+    job->searches = true;
+    job->key = waiting_search_key(++serve->transactions.searches);
+    job->found.balance = core_balance_hash(serve->core, balance->customer, balance->product);
+    job->found.deduction.of = *of;
+    request->wait_key = job->key;
+    job_start(job);
+    return 0;
+}
+
+static int list_begin(struct request *request, const struct core_balance *balance,
+                      const struct history_query *query)
+{
+    struct history_job *job = job_new(request, balance);
+
+    if (job == NULL)
+        return -ENOMEM;
+    job->connection = request->connection;
+    list_append(&request->connection->jobs, &job->of_connection);
+    job->msgid = request->msgid;
+    job->query.limit = query->limit;
+    job->query.offset = query->offset;
+    job->query.pushed = balance->pushed_total;
+    keep_names(job, balance);
+    keep_open(job, balance);
+    job_start(job);
     return 0;
 }
 
@@ -192,11 +294,8 @@ int method_transactions(struct request *request)
         return REQUEST_LOAD;
     if (r == CORE_COLD)
         return REQUEST_COLD;
-    if (r == CORE_OK) {
-        query.place = balance.last_place;
-        query.pushed = balance.pushed_total;
-        r = job_new(request, &balance, &query);
-    }
+    if (r == CORE_OK)
+        r = list_begin(request, &balance, &query);
     if (r != 0)
         request_refuse_status(request, r);
     return REQUEST_ANSWERED;

@@ -25,12 +25,20 @@ static void pack_names(msgpack_packer *packer, const struct exchange *exchange)
 
 static void pack_details(msgpack_packer *packer, const struct exchange *exchange)
 {
+    static const char *const types[] = {
+        [EXCHANGE_DEDUCT] = "deduct",
+        [EXCHANGE_REFUND] = "refund",
+        [EXCHANGE_GRANT] = "grant",
+    };
+
     if (exchange->kind == EXCHANGE_PUSH) {
-        pack_kv_text(packer, "type", "deduct");
+        const char *reason = exchange->reason;
+
+        pack_kv_text(packer, "type", types[exchange->push_kind]);
         pack_kv_int(packer, "amount", exchange->amount);
         pack_kv_text(packer, "push_id", exchange->push_id);
         pack_kv_text(packer, "idempotency_key", exchange->idempotency_key);
-        pack_kv_nil(packer, "reason");
+        pack_kv_text(packer, "reason", reason != NULL && reason[0] != '\0' ? reason : NULL);
     } else if (exchange->kind == EXCHANGE_HISTORY) {
         pack_kv_int(packer, "limit", exchange->limit);
         pack_kv_int(packer, "offset", exchange->offset);
@@ -195,6 +203,8 @@ static int read_details(enum exchange_kind kind, const msgpack_object *map,
         return read_push(details, answer);
     case EXCHANGE_HISTORY:
         return read_history(details, rows, answer);
+    default:
+        break;
     }
     return -EBADMSG;
 }

@@ -13,7 +13,11 @@
 #include <util/log.h>
 #include <util/macros.h>
 
-#define SLOT_TAG UINT64_C(0x736c6f74) /* keeps slots apart from hashes of names in one map */
+/* Keep these apart from each other, and from hashes of names, in one map. */
+#define SLOT_TAG UINT64_C(0x736c6f74)
+#define INTENT_TAG UINT64_C(0x696e7465)
+#define ERRAND_TAG UINT64_C(0x65727261)
+#define SEARCH_TAG UINT64_C(0x73656172)
 
 struct target {
     struct waiting *waiting;
@@ -30,6 +34,21 @@ struct target {
 static struct hash128 slot_key(uint32_t slot)
 {
     return (struct hash128){slot, SLOT_TAG};
+}
+
+struct hash128 waiting_intent_key(uint64_t sequence)
+{
+    return (struct hash128){sequence, INTENT_TAG};
+}
+
+struct hash128 waiting_errand_key(uint64_t errand)
+{
+    return (struct hash128){errand, ERRAND_TAG};
+}
+
+struct hash128 waiting_search_key(uint64_t search)
+{
+    return (struct hash128){search, SEARCH_TAG};
 }
 
 static void timer_update(struct waiting *waiting);
@@ -104,6 +123,7 @@ void parked_free(struct parked *parked)
     list_remove(&parked->of_deadline);
     list_remove(&parked->of_connection);
     connection_uncharge(parked->connection, parked->charged);
+    free(parked->found);
     explicit_bzero(parked->frame, parked->length); /* it may hold a session */
     free(parked);
 }
@@ -204,30 +224,48 @@ static void target_end(struct target *target)
     free(target);
 }
 
-int waiting_park_slot(struct waiting *waiting, struct request *request)
+int waiting_park(struct waiting *waiting, struct request *request, struct hash128 key)
 {
     struct target *target = NULL;
     bool is_new;
-    int r = target_get(waiting, slot_key(request->wait_slot), &target, &is_new);
+    int r = park(waiting, request);
 
     if (r == 0)
-        r = park(waiting, request);
-    if (r < 0)
-        return r; /* an empty target is harmless: it goes with the slot's next reading */
-    if (request->wait_fresh) {
+        r = target_get(waiting, key, &target, &is_new);
+    if (r == 0)
+        list_append(&target->parked, &request->parked->of_target);
+    return r;
+}
+
+int waiting_park_slot(struct waiting *waiting, struct request *request)
+{
+    int r = waiting_park(waiting, request, slot_key(request->wait_slot));
+
+    if (r == 0 && request->wait_fresh) {
         request->parked->fresh = true;
         request->parked->readings = request->wait_readings;
     }
-    list_append(&target->parked, &request->parked->of_target);
-    return 0;
+    return r;
+}
+
+struct list *waiting_find(struct waiting *waiting, struct hash128 key)
+{
+    const uint64_t *found = map_get(&waiting->targets, key);
+
+    return found != NULL ? &((struct target *)(uintptr_t)*found)->parked : NULL;
+}
+
+void waiting_wake(struct waiting *waiting, struct hash128 key)
+{
+    const uint64_t *found = map_get(&waiting->targets, key);
+
+    if (found != NULL)
+        target_end((struct target *)(uintptr_t)*found);
 }
 
 void waiting_slot_ready(struct waiting *waiting, uint32_t slot)
 {
-    uint64_t *found = map_get(&waiting->targets, slot_key(slot));
-
-    if (found != NULL)
-        target_end((struct target *)(uintptr_t)*found);
+    waiting_wake(waiting, slot_key(slot));
 }
 
 /* --- from the store --- */

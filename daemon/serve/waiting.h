@@ -1,11 +1,12 @@
 /*
- * Requests that wait: for a balance to be brought in from the store, or for StellarTools to be
- * asked. One of each however many ask for it. A request keeps a copy of its bytes, charged to its
- * user, until it is tried again: when what it waits for is there, or for the last time at its
- * deadline ([credits] cold_timeout).
+ * Requests that wait: for a balance to be brought in from the store, for StellarTools to be asked,
+ * or for anything else that is known by a key. One of each however many ask for it. A request keeps
+ * a copy of its bytes, charged to its user, until it is tried again: when what it waits for is
+ * there, or for the last time at its deadline ([credits] cold_timeout).
  */
 #pragma once
 
+#include "history.h"
 #include "list.h"
 #include "request.h"
 #include <util/map.h>
@@ -18,6 +19,7 @@ struct parked {
     bool expired;
     bool fresh; /* a reading was asked for, when there had been this many */
     uint64_t readings;
+    struct found *found; /* the deduction that was looked for; NULL: not yet */
     size_t charged;
     size_t length;
     uint8_t frame[];
@@ -41,6 +43,12 @@ void waiting_deinit(struct waiting *waiting);
  * was parked, -EDQUOT where its user has too much waiting. */
 int waiting_park_load(struct waiting *waiting, struct request *request);
 int waiting_park_slot(struct waiting *waiting, struct request *request);
+/* The same for whatever `key` stands for: until waiting_wake. */
+int waiting_park(struct waiting *waiting, struct request *request, struct hash128 key);
+/* May be called from within the engine, as waiting_slot_ready. */
+void waiting_wake(struct waiting *waiting, struct hash128 key);
+/* Who waits for that key: the first of the list's links is parked.of_target; NULL: nobody. */
+struct list *waiting_find(struct waiting *waiting, struct hash128 key);
 /* A reading of that slot has ended. May be called from within the engine: nothing is tried here. */
 void waiting_slot_ready(struct waiting *waiting, uint32_t slot);
 /* Tries again what is ready. */
@@ -48,3 +56,8 @@ void waiting_run(struct waiting *waiting);
 /* Everything that waits is tried for the last time now. */
 void waiting_expire_all(struct waiting *waiting);
 void parked_free(struct parked *parked);
+
+/* Keys that stand for things of serve's own kinds, apart from each other and from hashes. */
+struct hash128 waiting_intent_key(uint64_t sequence);
+struct hash128 waiting_errand_key(uint64_t errand);
+struct hash128 waiting_search_key(uint64_t search);

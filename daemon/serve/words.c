@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+#include <util/macros.h>
 
-void words_transaction_id(uint32_t epoch, uint64_t sequence, char ret_id[WORDS_TRANSACTION_ID_SIZE])
+void words_id(const char *prefix, uint32_t epoch, uint64_t sequence,
+              char ret_id[WORDS_TRANSACTION_ID_SIZE])
 {
     /* By hand: this is on the way of every deduction, and snprintf takes longer than all the rest
      * of an answer. */
@@ -18,12 +21,36 @@ void words_transaction_id(uint32_t epoch, uint64_t sequence, char ret_id[WORDS_T
     do
         *--p = (char)('0' + epoch % 10);
     while ((epoch /= 10) != 0);
-    *out++ = 't';
-    *out++ = 'x';
-    *out++ = '_';
+    *--p = '_';
+    while (*prefix != '\0')
+        *out++ = *prefix++;
     while (p < end)
         *out++ = *p++;
     *out = '\0';
+}
+
+void words_transaction_id(uint32_t epoch, uint64_t sequence, char ret_id[WORDS_TRANSACTION_ID_SIZE])
+{
+    words_id("tx", epoch, sequence, ret_id);
+}
+
+bool words_read_transaction_id(struct core_text id, struct core_transaction *ret_transaction)
+{
+    char text[WORDS_TRANSACTION_ID_SIZE], again[WORDS_TRANSACTION_ID_SIZE];
+    uint64_t sequence;
+    uint32_t epoch;
+
+    if (id.length >= sizeof(text))
+        return false;
+    memcpy(text, id.data, id.length);
+    text[id.length] = '\0';
+    if (sscanf(text, "tx_%10" SCNu32 "_%20" SCNu64, &epoch, &sequence) != 2)
+        return false;
+    words_transaction_id(epoch, sequence, again); /* one spelling only */
+    if (strcmp(text, again) != 0)
+        return false;
+    *ret_transaction = (struct core_transaction){.sequence = sequence, .epoch = epoch};
+    return true;
 }
 
 const char *words_push_state(unsigned state)
@@ -37,9 +64,22 @@ const char *words_push_state(unsigned state)
         return "parked";
     case CORE_PUSH_WATCHED:
         return "watched";
+    case CORE_PUSH_QUEUED:
+        return "queued";
     default:
         return NULL;
     }
+}
+
+const char *words_push_kind(unsigned kind)
+{
+    static const char *const kinds[] = {
+        [CORE_PUSH_DEDUCT] = "deduct",
+        [CORE_PUSH_REFUND] = "refund",
+        [CORE_PUSH_GRANT] = "grant",
+    };
+
+    return kind < ARRAY_SIZE(kinds) ? kinds[kind] : NULL;
 }
 
 const char *words_park_reason(unsigned reason)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <core/engine.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define WORDS_TRANSACTION_ID_SIZE 40
@@ -13,8 +14,15 @@
  */
 void words_transaction_id(uint32_t epoch, uint64_t sequence,
                           char ret_id[WORDS_TRANSACTION_ID_SIZE]);
-/* "sending", "doubt", "parked", "watched"; NULL for none of them. */
+/* PREFIX_EPOCH_SEQUENCE: refunds (rf), grants (gr), reservations (rsv). A prefix of at most 3. */
+void words_id(const char *prefix, uint32_t epoch, uint64_t sequence,
+              char ret_id[WORDS_TRANSACTION_ID_SIZE]);
+/* The deduction of that id; false: it is none that was ever given. */
+bool words_read_transaction_id(struct core_text id, struct core_transaction *ret_transaction);
+/* "sending", "doubt", "parked", "watched", "queued"; NULL for none of them. */
 const char *words_push_state(unsigned state);
+/* "deduct", "refund", "grant"; NULL for none of them. */
+const char *words_push_kind(unsigned kind);
 /* Why a push is parked; NULL where it is not. */
 const char *words_park_reason(unsigned reason);
 /* "credits.low", …; NULL for none of them. */

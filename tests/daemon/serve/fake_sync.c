@@ -74,6 +74,8 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
     struct fake_balance *balance = find_balance(sync, params);
     int64_t credits =
         (json_integer_value(json_object_get(params, "amount")) + sync->units - 1) / sync->units;
+    const char *type = json_string_value(json_object_get(params, "type"));
+    const char *reason = json_string_value(json_object_get(params, "reason"));
     struct fake_row *row;
     json_t *result;
 
@@ -88,8 +90,15 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
              json_string_value(json_object_get(params, "push_id")));
     snprintf(row->customer, sizeof(row->customer), "%s", balance->customer);
     row->credits = credits;
-    balance->balance -= credits;
-    balance->consumed += credits;
+    snprintf(row->type, sizeof(row->type), "%s", type);
+    snprintf(row->reason, sizeof(row->reason), "%s", reason != NULL ? reason : "");
+    if (strcmp(type, "deduct") == 0) {
+        balance->balance -= credits;
+        balance->consumed += credits;
+    } else { /* a refund lowers `consumed`, as upstream does */
+        balance->balance += credits;
+        balance->consumed -= strcmp(type, "refund") == 0 ? credits : 0;
+    }
     atomic_fetch_add(&sync->pushes, 1);
     result = answer("ok", 200);
     json_object_set_new(result, "transaction",
@@ -109,7 +118,7 @@ static json_t *answer_history(struct fake_sync *sync, const json_t *params)
 
         if (strcmp(row->customer, customer) == 0)
             json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:s, s:I}", "id", row->id,
-                                                  "type", "deduct", "credits",
+                                                  "type", row->type, "credits",
                                                   (json_int_t)row->credits, "push_id", row->push_id,
                                                   "created_at", (json_int_t)1790000000000));
     }

@@ -17,7 +17,7 @@ struct fake_balance {
 };
 
 struct fake_row {
-    char id[32], push_id[80], customer[64];
+    char id[32], push_id[80], customer[64], type[16], reason[64];
     int64_t credits;
 };
 

@@ -2,6 +2,7 @@
  * The walk along a balance's records, over a stand-in for the journal.
  */
 #include "history.h"
+#include "words.h"
 #include <core/rows.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -233,4 +234,76 @@ Test(history, damage_is_an_error_and_loops_end)
     cr_assert_eq(page.result, -EBADMSG);
     cr_assert_leq(journal.reads, 2);
     drop(&page);
+}
+
+Test(history, a_deduction_is_found_by_its_sequence_and_epoch)
+{
+    static const struct {
+        uint64_t sequence;
+        uint32_t epoch;
+        int result;
+    } cases[] = {
+        {10, 3, 0},
+        {1, 3, 0},
+        {7, 3, 0},
+        {7, 2, -ESRCH},
+        {11, 3, -ESRCH},
+        {0, 3, -ESRCH},
+        {5, 3, -ESRCH} /* a reading */,
+        {UINT64_MAX, 3, -ESRCH},
+    };
+    uint8_t *buffer = malloc(RECORD_SIZE_MAX);
+    struct history_deduction found;
+    struct journal journal;
+
+    fill(&journal, 10);
+    journal.types[4] = RECORD_READING;
+    journal.types[6] = RECORD_SETTLE;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct core_transaction of = {.sequence = cases[i].sequence, .epoch = cases[i].epoch};
+
+        cr_assert_eq(history_find(read_record, &journal, place_of(9), &of, buffer, &found),
+                     cases[i].result, "case %zu", i);
+        if (cases[i].result != 0)
+            continue;
+        cr_assert_eq(found.of.sequence, cases[i].sequence);
+        cr_assert_eq(found.credits, (int64_t)cases[i].sequence - 1);
+        cr_assert_eq(found.raw_amount, 10 * found.credits);
+    }
+    journal.first = place_of(6);
+    cr_assert_eq(history_find(read_record, &journal, place_of(9),
+                              &(struct core_transaction){.sequence = 3, .epoch = 3}, buffer,
+                              &found),
+                 -ENOENT);
+    free(buffer);
+}
+
+Test(words, transaction_ids_have_one_spelling)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        {"tx_3_7", true},
+        {"tx_4294967295_18446744073709551615", true},
+        {"tx_03_7", false},
+        {"tx_3_07", false},
+        {"tx_3_7 ", false},
+        {"tx_3", false},
+        {"tx_3_", false},
+        {"rf_3_7", false},
+        {"", false},
+        {"tx_-3_7", false},
+        {"tx_4294967296_1", false},
+        {"tx_1_18446744073709551616", false},
+        {"tx_00000000000000000000000000000000000000003_7", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct core_transaction of;
+
+        cr_assert_eq(words_read_transaction_id(
+                         (struct core_text){cases[i].text, strlen(cases[i].text)}, &of),
+                     cases[i].good, "%s", cases[i].text);
+    }
 }
