@@ -172,3 +172,37 @@ Test(key, the_configuration_names_file_and_mistake)
     cr_expect_str_eq(settings->api_key, "sk_1");
     settings_unref(settings);
 }
+
+Test(key, sessions_go_to_https_or_this_machine)
+{
+    static const struct {
+        const char *text, *wrong; /* wrong NULL: taken */
+    } table[] = {
+        {"[better_auth]\nurl = http://app.example.org\n", "[better_auth] url is plain http"},
+        {"[better_auth]\nurl = https://app.example.org/?x\n", "[better_auth] url has a user"},
+        {"[better_auth]\ncookie_prefix = a=b\n", "[better_auth] cookie_prefix is not"},
+        {"[better_auth]\ncookie_prefix = a b\n", "[better_auth] cookie_prefix is not"},
+        {"[better_auth]\nurl = http://127.0.0.1:3000/\ncookie_prefix = my-app\n", NULL},
+        {"[better_auth]\nsecret_file = /nonexistent/secret\n", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        struct settings *settings = NULL;
+        char *error = NULL;
+        int r;
+
+        write_file(table[i].text);
+        r = settings_load(&(struct settings_source){path, NULL, NULL}, &settings, &error);
+        cr_expect_eq(r < 0, table[i].wrong != NULL, "%s", table[i].text);
+        if (error && table[i].wrong)
+            cr_expect_not_null(strstr(error, table[i].wrong), "%s", error);
+        if (r == 0) {
+            bool named = strstr(table[i].text, "secret_file") != NULL;
+
+            cr_expect_null(settings->better_auth.secret);
+            cr_expect_eq(settings->better_auth.secret_problem[0] != '\0', named);
+        }
+        settings_unref(settings);
+        free(error);
+    }
+}
