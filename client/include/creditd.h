@@ -327,6 +327,11 @@ double creditd_value_real(const struct creditd_value *value, double otherwise);
 bool creditd_value_bool(const struct creditd_value *value, bool otherwise);
 /* Text or bytes, NOT terminated by NUL; NULL for another type. */
 const char *creditd_value_text(const struct creditd_value *value, size_t *ret_length);
+/* The text with a NUL behind it, cut between two characters where it is longer than the buffer.
+ * False, and "", where the value is no text. */
+bool creditd_value_copy_text(const struct creditd_value *value, char *buffer, size_t size);
+/* Whether it is that text: creditd_value_is_text(creditd_value_get(map, "status"), "active"). */
+bool creditd_value_is_text(const struct creditd_value *value, const char *text);
 
 /* ---- Any method ------------------------------------------------------------------------------ */
 
@@ -351,243 +356,70 @@ int creditd_call_async(struct creditd *connection, const char *method,
                        const struct creditd_map *params, const struct creditd_call_options *options,
                        creditd_callback callback, void *data);
 
-/* ---- Credits --------------------------------------------------------------------------------- */
+/* ---- Whose ----------------------------------------------------------------------------------- */
 
-/* Below, each method comes as three functions: creditd_X() blocks and gives the result;
- * creditd_X_async() queues; creditd_read_X() reads the result in the callback, and returns the
- * reply's status, or -EPROTO where the result is not of that shape. `timeout` 0 is the
- * connection's. Results are plain values of yours, unless there is a creditd_X_clear().
+#define CREDITD_SESSION_MAX (16u * 1024) /* bytes of a session */
+
+/* Exactly one. A session reaches what is its own user's, and nothing else; user_id and customer_id
+ * are for peers that [access] trusts.
  */
-
-/* Whose credits: exactly one. user_id and customer_id are for peers that [access] trusts. */
 struct creditd_who {
-    const char *session; /* the Better Auth cookie header, or a session token */
+    const char *session; /* the whole Cookie header of a Better Auth request, or a session token */
     const char *user_id;
     const char *customer_id;
 };
 
-struct creditd_consume_request {
-    struct creditd_who who;
-    const char *product_id;
-    int64_t raw_amount;                 /* from 1 to 2^53 - 1 */
-    const struct creditd_map *metadata; /* kept with the transaction; NULL; at most 4 KiB encoded */
-    const char *idempotency_key;        /* yours, in place of a stamp; NULL; at most 255 bytes */
-    const struct creditd_stamp *stamp;  /* of an earlier call that ended without an answer; NULL */
-    uint32_t timeout;
-};
+/* ---- Objects of StellarTools ----------------------------------------------------------------- */
 
-struct creditd_consume_result {
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    char transaction_id[CREDITD_ID_SIZE];
-    int64_t balance; /* available, after */
-    int64_t credits_deducted;
-    int64_t billed_units; /* the raw amount */
-    int64_t pending;      /* credits deducted here and not yet confirmed by StellarTools */
-    int64_t synced_at;    /* when StellarTools was last heard of this balance; 0: never */
-    bool stale;           /* that is longer ago than it should be */
-    bool replayed;        /* the answer of an earlier, equal request: nothing was deducted now */
-};
-
-int creditd_consume(struct creditd *connection, const struct creditd_consume_request *request,
-                    struct creditd_consume_result *ret_result);
-int creditd_consume_async(struct creditd *connection, const struct creditd_consume_request *request,
-                          creditd_callback callback, void *data);
-int creditd_read_consume(const struct creditd_reply *reply,
-                         struct creditd_consume_result *ret_result);
-
-struct creditd_check_request {
-    struct creditd_who who;
-    const char *product_id;
-    int64_t raw_amount;
-    bool fresh; /* asks StellarTools first */
-    uint32_t timeout;
-};
-
-struct creditd_check_result {
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    int64_t credits_required;
-    int64_t balance; /* available */
-    int64_t synced_at;
-    bool is_sufficient; /* now; a promise of nothing: only a consume takes */
-    bool stale;
-};
-
-int creditd_check(struct creditd *connection, const struct creditd_check_request *request,
-                  struct creditd_check_result *ret_result);
-int creditd_check_async(struct creditd *connection, const struct creditd_check_request *request,
-                        creditd_callback callback, void *data);
-int creditd_read_check(const struct creditd_reply *reply, struct creditd_check_result *ret_result);
-
-struct creditd_balance_request {
-    struct creditd_who who;
-    const char *product_id;
-    bool fresh; /* asks StellarTools first */
-    uint32_t timeout;
-};
-
-struct creditd_balance_result {
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    int64_t balance;  /* available: upstream - pending - held */
-    int64_t upstream; /* as StellarTools last said */
-    int64_t pending;
-    int64_t held;     /* reserved and not yet settled */
-    int64_t consumed; /* in all, as StellarTools counts */
-    int64_t granted;
-    int64_t units_per_credit;
-    int64_t synced_at;
-    bool stale;
-};
-
-int creditd_balance(struct creditd *connection, const struct creditd_balance_request *request,
-                    struct creditd_balance_result *ret_result);
-int creditd_balance_async(struct creditd *connection, const struct creditd_balance_request *request,
-                          creditd_callback callback, void *data);
-int creditd_read_balance(const struct creditd_reply *reply,
-                         struct creditd_balance_result *ret_result);
-
-struct creditd_transactions_request {
-    struct creditd_who who;
-    const char *product_id;
-    int64_t limit;      /* 0: the daemon's default */
-    int64_t offset;     /* of the newest first */
-    const char *source; /* NULL: what was deducted here */
-    uint32_t timeout;
-};
-
-struct creditd_transaction {
-    char id[CREDITD_ID_SIZE];
-    char type[32]; /* "deduct" */
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    char push_state[32]; /* "pending", "pushed" */
-    int64_t amount;      /* credits */
-    int64_t raw_amount, balance_after, created_at;
-    const struct creditd_value *metadata; /* NULL: none; lives until creditd_transactions_clear() */
-};
-
-struct creditd_transactions_result {
-    struct creditd_transaction *data; /* newest first */
-    size_t count;
-    bool has_more;
+/* A customer, a subscription, a refund: whole, with the fields that no one here knows. Read it with
+ * the creditd_value functions: creditd_value_get(object.value, "email"). It is yours until
+ * creditd_object_clear(), whatever becomes of the connection.
+ */
+struct creditd_object {
+    char id[CREDITD_ID_SIZE];          /* its "id"; "": it has none */
+    const struct creditd_value *value; /* a map */
+    int64_t synced_at;                 /* when StellarTools was asked; -1: not said */
+    bool stale;                        /* that is longer ago than it should be */
     void *owner;
 };
 
-int creditd_transactions(struct creditd *connection,
-                         const struct creditd_transactions_request *request,
-                         struct creditd_transactions_result *ret_result);
-int creditd_transactions_async(struct creditd *connection,
-                               const struct creditd_transactions_request *request,
-                               creditd_callback callback, void *data);
-int creditd_read_transactions(const struct creditd_reply *reply,
-                              struct creditd_transactions_result *ret_result);
-/* Frees what the result owns; takes NULL and a zeroed result. */
-void creditd_transactions_clear(struct creditd_transactions_result *result);
-
-/* ---- For operators --------------------------------------------------------------------------- */
-
-struct creditd_ping_result {
-    char version[64]; /* the daemon's */
-};
-
-int creditd_ping(struct creditd *connection, struct creditd_ping_result *ret_result);
-int creditd_ping_async(struct creditd *connection, creditd_callback callback, void *data);
-int creditd_read_ping(const struct creditd_reply *reply, struct creditd_ping_result *ret_result);
-
-/* -1 stands for a number that the daemon does not know (yet), "" for a text. */
-struct creditd_status_result {
-    char version[64];
-    char health[32]; /* "ok", "degraded", "stopping" */
-    int64_t uptime;
-    struct {
-        bool reachable;
-        bool helper;     /* creditd-sync is connected */
-        char paused[64]; /* why nothing is pushed: "unauthorized", … */
-        int64_t last_success, requests_remaining, requests_limit;
-    } upstream;
-    struct {
-        int64_t credits, balances, oldest_age;
-    } pending;
-    struct {
-        int64_t open, doubt, parked;
-    } pushes;
-    struct {
-        int64_t sequence, durable_sequence, stored_sequence;
-        char durability[32]; /* "always", "interval" */
-        char space[32];      /* "ok", "reserve" */
-    } ledger;
-    int64_t resident; /* balances in memory */
-    int64_t connections;
-    struct {
-        int64_t total, refused;
-    } requests;
-};
-
-int creditd_status(struct creditd *connection, struct creditd_status_result *ret_result);
-int creditd_status_async(struct creditd *connection, creditd_callback callback, void *data);
-int creditd_read_status(const struct creditd_reply *reply,
-                        struct creditd_status_result *ret_result);
-
-struct creditd_push_list_request {
-    const char *state; /* NULL: all that are open or parked */
-    int64_t limit;     /* 0: the daemon's default */
-    uint32_t timeout;
-};
-
-struct creditd_push {
-    char push_id[CREDITD_ID_SIZE];
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    char type[32];    /* "deduct" */
-    char state[32];   /* "sending", "doubt", "parked", "watched" */
-    char reason[256]; /* cut there; "": none */
-    int64_t credits, attempt, begun_at;
-    int64_t consumed_before; /* upstream, when it was begun */
-    int64_t consumed_seen;   /* -1: not looked yet */
-    int64_t rows_seen;       /* -1: not looked yet */
-};
-
-struct creditd_push_list_result {
-    struct creditd_push *data;
+/* Many of them: creditd_value_at(list.data, i) for i below list.count. */
+struct creditd_list {
+    const struct creditd_value *data; /* an array */
     size_t count;
-    bool has_more;
+    int64_t synced_at;
+    bool has_more, stale;
+    void *owner;
 };
 
-int creditd_push_list(struct creditd *connection, const struct creditd_push_list_request *request,
-                      struct creditd_push_list_result *ret_result);
-int creditd_push_list_async(struct creditd *connection,
-                            const struct creditd_push_list_request *request,
-                            creditd_callback callback, void *data);
-int creditd_read_push_list(const struct creditd_reply *reply,
-                           struct creditd_push_list_result *ret_result);
-void creditd_push_list_clear(struct creditd_push_list_result *result);
+/* Both read any reply whose result is a map, or a list, as the readers below do; also those of
+ * creditd_call(). */
+int creditd_read_object(const struct creditd_reply *reply, struct creditd_object *ret_object);
+int creditd_read_list(const struct creditd_reply *reply, struct creditd_list *ret_list);
+/* Free what was read; take NULL and zeroed ones. */
+void creditd_object_clear(struct creditd_object *object);
+void creditd_list_clear(struct creditd_list *list);
 
-/* Neither is ever sent twice: after -ECONNRESET or -ETIMEDOUT look at the list. */
-struct creditd_push_request {
-    const char *push_id;
-    const char *reason; /* for drop: kept with the record; NULL */
-    uint32_t timeout;
-};
+/* ---- The methods ----------------------------------------------------------------------------- */
 
-struct creditd_push_result {
-    char push_id[CREDITD_ID_SIZE];
-    char state[32];
-};
-
-/* Sends a parked push again; CREDITD_CONFLICT where it may have run. */
-int creditd_push_retry(struct creditd *connection, const struct creditd_push_request *request,
-                       struct creditd_push_result *ret_result);
-int creditd_push_retry_async(struct creditd *connection, const struct creditd_push_request *request,
-                             creditd_callback callback, void *data);
-/* Writes a parked push off: its credits will never be taken upstream. */
-int creditd_push_drop(struct creditd *connection, const struct creditd_push_request *request,
-                      struct creditd_push_result *ret_result);
-int creditd_push_drop_async(struct creditd *connection, const struct creditd_push_request *request,
-                            creditd_callback callback, void *data);
-/* For both. */
-int creditd_read_push(const struct creditd_reply *reply, struct creditd_push_result *ret_result);
+/* A header for each topic. Each method comes as three functions: creditd_X() blocks and gives the
+ * result; creditd_X_async() queues; creditd_read_X() reads the result in the callback, and returns
+ * the reply's status, or -EPROTO where the result is not of that shape (-ENOMEM for one that has a
+ * creditd_..._clear()). Where several methods answer alike, one reader serves them all.
+ *
+ * `timeout` 0 is the connection's. Strings that are NULL, numbers that are 0 and flags that are
+ * false are left out. Results are plain values of yours, unless there is a creditd_..._clear().
+ *
+ * What a lost connection means is said with each request: "sent again" is done for you until the
+ * deadline; "sent once" ends with -ECONNRESET where it may have been done: look before you ask
+ * again.
+ */
+#include <creditd/credits.h>
+#include <creditd/customers.h>
+#include <creditd/operate.h>
+#include <creditd/payments.h>
+#include <creditd/reservations.h>
+#include <creditd/subscriptions.h>
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

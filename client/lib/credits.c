@@ -13,18 +13,12 @@ static int build_consume(struct creditd *c, const void *argument,
     int r;
 
     options->timeout = request->timeout;
-    if (request->idempotency_key && request->stamp)
-        return typed_refuse(c, -EINVAL, "either an idempotency_key or a stamp, not both");
     if ((r = put_who(c, &request->who)) < 0 ||
         (r = put_id(c, "product_id", request->product_id)) < 0 ||
         (r = put_amount(c, "raw_amount", request->raw_amount)) < 0 ||
-        (r = put_metadata(c, request->metadata)) < 0 ||
-        (r = put_text(c, "idempotency_key", request->idempotency_key, PROTO_KEY_MAX)) < 0)
+        (r = put_metadata(c, request->metadata)) < 0)
         return r;
-    if (!request->idempotency_key)
-        options->repeat = CREDITD_REPEAT_STAMPED;
-    options->stamp = request->stamp;
-    return 0;
+    return put_once(c, request->idempotency_key, request->stamp, options);
 }
 
 static const struct field consume_fields[] = {
@@ -40,21 +34,8 @@ static const struct field consume_fields[] = {
     FIELD(BOOL, struct creditd_consume_result, replayed),
 };
 
-int creditd_read_consume(const struct creditd_reply *reply,
-                         struct creditd_consume_result *ret_result)
-{
-    struct creditd_consume_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, consume_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
-
-TYPED_CALL(consume, "credits.consume", struct creditd_consume_request,
-           struct creditd_consume_result, consume)
+TYPED_CALL_AND_READ(consume, "credits.consume", struct creditd_consume_request,
+                    struct creditd_consume_result, consume_fields)
 
 /* ---- check ---- */
 
@@ -69,8 +50,7 @@ static int build_check(struct creditd *c, const void *argument,
         (r = put_id(c, "product_id", request->product_id)) < 0 ||
         (r = put_amount(c, "raw_amount", request->raw_amount)) < 0)
         return r;
-    if (request->fresh)
-        creditd_map_bool(&c->params, "fresh", true);
+    put_flag(c, "fresh", request->fresh);
     return 0;
 }
 
@@ -84,19 +64,8 @@ static const struct field check_fields[] = {
     FIELD(BOOL, struct creditd_check_result, stale),
 };
 
-int creditd_read_check(const struct creditd_reply *reply, struct creditd_check_result *ret_result)
-{
-    struct creditd_check_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, check_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
-
-TYPED_CALL(check, "credits.check", struct creditd_check_request, struct creditd_check_result, check)
+TYPED_CALL_AND_READ(check, "credits.check", struct creditd_check_request,
+                    struct creditd_check_result, check_fields)
 
 /* ---- balance ---- */
 
@@ -110,8 +79,7 @@ static int build_balance(struct creditd *c, const void *argument,
     if ((r = put_who(c, &request->who)) < 0 ||
         (r = put_id(c, "product_id", request->product_id)) < 0)
         return r;
-    if (request->fresh)
-        creditd_map_bool(&c->params, "fresh", true);
+    put_flag(c, "fresh", request->fresh);
     return 0;
 }
 
@@ -129,18 +97,5 @@ static const struct field balance_fields[] = {
     FIELD(BOOL, struct creditd_balance_result, stale),
 };
 
-int creditd_read_balance(const struct creditd_reply *reply,
-                         struct creditd_balance_result *ret_result)
-{
-    struct creditd_balance_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, balance_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
-
-TYPED_CALL(balance, "credits.balance", struct creditd_balance_request,
-           struct creditd_balance_result, balance)
+TYPED_CALL_AND_READ(balance, "credits.balance", struct creditd_balance_request,
+                    struct creditd_balance_result, balance_fields)

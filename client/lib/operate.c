@@ -7,17 +7,7 @@ static const struct field ping_fields[] = {
     FIELD(TEXT, struct creditd_ping_result, version),
 };
 
-int creditd_read_ping(const struct creditd_reply *reply, struct creditd_ping_result *ret_result)
-{
-    struct creditd_ping_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, ping_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
+TYPED_READ(ping, struct creditd_ping_result, ping_fields)
 
 TYPED_CALL_PLAIN(ping, "ping", struct creditd_ping_result)
 
@@ -50,17 +40,7 @@ static const struct field status_fields[] = {
     FIELD_IN(INT, STATUS, requests, refused),
 };
 
-int creditd_read_status(const struct creditd_reply *reply, struct creditd_status_result *ret_result)
-{
-    struct creditd_status_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, status_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
+TYPED_READ(status, struct creditd_status_result, status_fields)
 
 TYPED_CALL_PLAIN(status, "status", struct creditd_status_result)
 
@@ -143,17 +123,7 @@ static const struct field push_fields[] = {
     FIELD(TEXT, struct creditd_push_result, state),
 };
 
-int creditd_read_push(const struct creditd_reply *reply, struct creditd_push_result *ret_result)
-{
-    struct creditd_push_result result = {0};
-    int r = reply->status;
-
-    if (r == 0)
-        r = READ_FIELDS(&reply->result, push_fields, &result);
-    if (r == 0)
-        *ret_result = result;
-    return r;
-}
+TYPED_READ(push, struct creditd_push_result, push_fields)
 
 TYPED_CALL(push_retry, "push.retry", struct creditd_push_request, struct creditd_push_result, push)
 TYPED_CALL(push_drop, "push.drop", struct creditd_push_request, struct creditd_push_result, push)

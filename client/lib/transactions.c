@@ -2,11 +2,10 @@
  * credits.transactions. The metadata of a transaction is the application's own map, so the result
  * keeps a copy of the whole answer for it to live in.
  */
+#include "object.h"
 #include "typed.h"
 #include "value.h"
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int build_transactions(struct creditd *c, const void *argument,
                               struct creditd_call_options *options)
@@ -34,42 +33,6 @@ static const struct field transaction_fields[] = {
     FIELD_OPTIONAL(INT, struct creditd_transaction, balance_after),
     FIELD(INT, struct creditd_transaction, created_at),
 };
-
-struct owner {
-    msgpack_zone zone;
-    uint8_t frame[];
-};
-
-static struct owner *owner_free(struct owner *owner)
-{
-    if (owner)
-        msgpack_zone_destroy(&owner->zone);
-    free(owner);
-    return NULL;
-}
-
-static int owner_new(const struct creditd_reply *reply, struct owner **ret_owner,
-                     struct message *ret_message)
-{
-    struct owner *owner = malloc(sizeof *owner + reply->length);
-    const char *reason;
-    int has_msgid, r;
-
-    if (!owner)
-        return -ENOMEM;
-    if (!msgpack_zone_init(&owner->zone, MSGPACK_ZONE_CHUNK_SIZE)) {
-        free(owner);
-        return -ENOMEM;
-    }
-    memcpy(owner->frame, reply->frame, reply->length);
-    r = message_parse(&owner->zone, owner->frame, reply->length, ret_message, &has_msgid, &reason);
-    if (r < 0) {
-        owner_free(owner);
-        return r;
-    }
-    *ret_owner = owner;
-    return 0;
-}
 
 static void set_metadata(struct creditd_transaction *transactions, const msgpack_object *elements)
 {

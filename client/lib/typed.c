@@ -1,13 +1,12 @@
 /* What typed calls are made of: see typed.h. Refusing early spares a round trip and names the
  * argument; the daemon refuses all the same. */
 #include "typed.h"
+#include "value.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SESSION_MAX (16u * 1024)
 
 int typed_refuse(struct creditd *c, int error, const char *format, ...)
 {
@@ -47,7 +46,7 @@ int put_who(struct creditd *c, const struct creditd_who *who)
         return typed_refuse(c, -EINVAL,
                             "exactly one of session, user_id and customer_id is needed");
     if (who->session)
-        return put_text(c, "session", who->session, SESSION_MAX);
+        return put_text(c, "session", who->session, CREDITD_SESSION_MAX);
     return who->user_id ? put_id(c, "user_id", who->user_id)
                         : put_id(c, "customer_id", who->customer_id);
 }
@@ -85,6 +84,39 @@ int put_metadata(struct creditd *c, const struct creditd_map *metadata)
     return 0;
 }
 
+void put_flag(struct creditd *c, const char *key, bool flag)
+{
+    if (flag)
+        creditd_map_bool(&c->params, key, true);
+}
+
+int put_choice(struct creditd *c, const char *key, enum creditd_choice choice)
+{
+    if (choice > CREDITD_NO)
+        return typed_refuse(c, -EINVAL, "%s must be one of enum creditd_choice", key);
+    if (choice != CREDITD_UNCHANGED)
+        creditd_map_bool(&c->params, key, choice == CREDITD_YES);
+    return 0;
+}
+
+int put_once(struct creditd *c, const char *key, const struct creditd_stamp *stamp,
+             struct creditd_call_options *options)
+{
+    if (key && stamp)
+        return typed_refuse(c, -EINVAL, "either an idempotency_key or a stamp, not both");
+    if (!key)
+        options->repeat = CREDITD_REPEAT_STAMPED;
+    options->stamp = stamp;
+    return put_text(c, "idempotency_key", key, PROTO_KEY_MAX);
+}
+
+int put_key(struct creditd *c, const char *key, struct creditd_call_options *options)
+{
+    if (!key)
+        options->repeat = CREDITD_REPEAT_NEVER;
+    return put_text(c, "idempotency_key", key, PROTO_KEY_MAX);
+}
+
 int typed_submit(struct creditd *c, const char *method, build_function build, const void *request,
                  creditd_callback callback, void *data)
 {
@@ -112,10 +144,7 @@ static int read_text(const msgpack_object *map, const struct field *field, char 
     if (length >= field->size) {
         if (field->kind != FIELD_TEXT_CUT)
             return -EPROTO;
-        /* Not within a character: the bytes that follow its first are 10xxxxxx. */
-        length = field->size - 1;
-        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-            length--;
+        length = text_cut(text, field->size - 1);
     }
     memcpy(place, text, length);
     place[length] = '\0';

@@ -14,6 +14,13 @@ int put_amount(struct creditd *c, const char *key, int64_t amount); /* needed */
 int put_count(struct creditd *c, const char *key, int64_t count);
 int put_text(struct creditd *c, const char *key, const char *text, size_t size_max);
 int put_metadata(struct creditd *c, const struct creditd_map *metadata);
+void put_flag(struct creditd *c, const char *key, bool flag);
+int put_choice(struct creditd *c, const char *key, enum creditd_choice choice);
+/* Of a change that is to be done once: the application's key, or else a stamp. */
+int put_once(struct creditd *c, const char *key, const struct creditd_stamp *stamp,
+             struct creditd_call_options *options);
+/* Of a change that may carry a key and no stamp: without one it is sent once. */
+int put_key(struct creditd *c, const char *key, struct creditd_call_options *options);
 int typed_refuse(struct creditd *c, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -75,6 +82,25 @@ int typed_submit(struct creditd *c, const char *method, build_function build, co
             return r;                                                                              \
         r = blocking_finish(c, creditd_##name##_async(c, request, blocking_done, NULL));           \
         return r != 0 ? r : creditd_read_##reader(&c->last, ret_result);                           \
+    }
+
+/* The same, for a method whose result no other has. */
+#define TYPED_CALL_AND_READ(name, method, request_type, result_type, fields)                       \
+    TYPED_READ(name, result_type, fields)                                                          \
+    TYPED_CALL(name, method, request_type, result_type, name)
+
+/* creditd_read_NAME() over a table of fields. */
+#define TYPED_READ(name, result_type, fields)                                                      \
+    int creditd_read_##name(const struct creditd_reply *reply, result_type *ret_result)            \
+    {                                                                                              \
+        result_type result = {0};                                                                  \
+        int r = reply->status;                                                                     \
+                                                                                                   \
+        if (r == 0)                                                                                \
+            r = READ_FIELDS(&reply->result, fields, &result);                                      \
+        if (r == 0)                                                                                \
+            *ret_result = result;                                                                  \
+        return r;                                                                                  \
     }
 
 /* The same for a method without parameters. */

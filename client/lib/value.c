@@ -15,6 +15,13 @@ const struct creditd_value *value_of(const msgpack_object *object)
     return object && object->type != MSGPACK_OBJECT_NIL ? (const void *)object : NULL;
 }
 
+size_t text_cut(const char *text, size_t length)
+{
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length--;
+    return length;
+}
+
 enum creditd_type creditd_value_type(const struct creditd_value *value)
 {
     if (!value)
@@ -119,4 +126,31 @@ const char *creditd_value_text(const struct creditd_value *value, size_t *ret_le
         return *ret_length > 0 ? object_of(value)->via.bin.ptr : "";
     }
     return NULL;
+}
+
+bool creditd_value_copy_text(const struct creditd_value *value, char *buffer, size_t size)
+{
+    size_t length = 0;
+    const char *text =
+        creditd_value_type(value) == CREDITD_TYPE_TEXT ? creditd_value_text(value, &length) : NULL;
+
+    if (size == 0)
+        return false;
+    buffer[0] = '\0';
+    if (!text)
+        return false;
+    if (length >= size)
+        length = text_cut(text, size - 1);
+    memcpy(buffer, text, length);
+    buffer[length] = '\0';
+    return true;
+}
+
+bool creditd_value_is_text(const struct creditd_value *value, const char *expected)
+{
+    size_t length;
+    const char *text =
+        creditd_value_type(value) == CREDITD_TYPE_TEXT ? creditd_value_text(value, &length) : NULL;
+
+    return text && length == strlen(expected) && memcmp(text, expected, length) == 0;
 }

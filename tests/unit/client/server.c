@@ -1,5 +1,6 @@
 /* A small daemon: see server.h. */
 #include "server.h"
+#include "answers.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,18 +54,40 @@ static void name_change(const struct proto_params *params, char *name, size_t si
     snprintf(name + length, size - length, "-%llu", (unsigned long long)stamp->stamp.counter);
 }
 
-/* 0: answered, 1: not answered, -1: to be hung up on. */
+/* Whether a change has been done before, under its key or its stamp. */
+static bool is_replayed(const struct server *server, const char *name)
+{
+    for (size_t i = 0; i < server->stamps && name[0]; i++)
+        if (strcmp(server->seen[i].key, name) == 0)
+            return true;
+    return false;
+}
+
+/* What befalls the answer of a change. 0: nothing, 1: it is not sent, -1: hung up on. */
+static int mishap(struct server *server)
+{
+    if (server->mute > 0) {
+        server->mute--;
+        return 1;
+    }
+    if (server->hang_ups > 0) {
+        server->hang_ups--;
+        return -1;
+    }
+    return 0;
+}
+
 static int consume(struct server *server, const struct message *message,
                    const struct proto_params *params, msgpack_sbuffer *output)
 {
     int64_t amount = params->values[PROTO_PARAMETER_RAW_AMOUNT].number;
-    bool replayed = false;
     msgpack_packer p;
+    bool replayed;
     char name[80];
+    int r;
 
     name_change(params, name, sizeof name);
-    for (size_t i = 0; i < server->stamps && !replayed; i++)
-        replayed = name[0] && strcmp(server->seen[i].key, name) == 0;
+    replayed = is_replayed(server, name);
     if (!replayed && server->balance < amount) {
         message_pack_error(output, message->msgid, PROTO_ERROR_INSUFFICIENT_CREDITS,
                            "12 credits are needed", "available", "0");
@@ -74,17 +97,36 @@ static int consume(struct server *server, const struct message *message,
         memcpy(server->seen[server->stamps++].key, name, sizeof name);
         server->balance -= amount;
     }
-    if (server->mute > 0) {
-        server->mute--;
-        return 1;
-    }
-    if (server->hang_ups > 0) {
-        server->hang_ups--;
-        return -1;
-    }
+    r = mishap(server);
+    if (r != 0)
+        return r;
     message_pack_result(output, message->msgid);
     msgpack_packer_init(&p, output, msgpack_sbuffer_write);
     pack_consumed(server, &p, amount, replayed);
+    return 0;
+}
+
+/* The other changes: what is named by an id is replayed from the second time on. */
+static int change(struct server *server, enum proto_method method, const struct message *message,
+                  const struct proto_params *params, msgpack_sbuffer *output)
+{
+    bool replayed = server->asked[method] > 1;
+    msgpack_packer p;
+    char name[80];
+    int r;
+
+    name_change(params, name, sizeof name);
+    if (proto_method_spec(method)->known & PROTO_BIT(STAMP)) {
+        replayed = is_replayed(server, name);
+        if (!replayed)
+            memcpy(server->seen[server->stamps++].key, name, sizeof name);
+    }
+    r = mishap(server);
+    if (r != 0)
+        return r;
+    message_pack_result(output, message->msgid);
+    msgpack_packer_init(&p, output, msgpack_sbuffer_write);
+    cr_assert(answer_object(method, params, replayed, &p));
     return 0;
 }
 
@@ -194,6 +236,12 @@ static void answer_read(struct server *server, enum proto_method method, msgpack
     }
 }
 
+static bool is_change(enum proto_method method)
+{
+    return proto_method_spec(method)->role > PROTO_ROLE_READ && method != PROTO_METHOD_PUSH_LIST &&
+           method != PROTO_METHOD_PUSH_RETRY && method != PROTO_METHOD_PUSH_DROP;
+}
+
 static int answer(struct server *server, const struct message *message, msgpack_sbuffer *output)
 {
     struct proto_params params = {0};
@@ -213,11 +261,16 @@ static int answer(struct server *server, const struct message *message, msgpack_
                            parameter);
         return 0;
     }
+    server->asked[method]++;
+    server->last = params;
     if (method == PROTO_METHOD_CREDITS_CONSUME)
         return consume(server, message, &params, output);
+    if (is_change(method))
+        return change(server, method, message, &params, output);
     message_pack_result(output, message->msgid);
     msgpack_packer_init(&p, output, msgpack_sbuffer_write);
-    answer_read(server, method, &p);
+    if (!answer_object(method, &params, false, &p))
+        answer_read(server, method, &p);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <creditd.h>
 #include <msgpack.h>
 #include <proto/frame.h>
+#include <proto/methods.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ struct server {
     struct server_peer peers[64]; /* the thread's own */
     int mute;                     /* so many changes are done and not answered */
     int hang_ups; /* so many changes are done, and the connection is closed before the answer */
+    size_t asked[PROTO_METHOD_COUNT_]; /* how often each method was asked for */
+    struct proto_params last;          /* of the last request; texts are not there any more */
 };
 
 void server_start(struct server *server, int64_t balance);
