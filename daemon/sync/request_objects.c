@@ -272,7 +272,8 @@ EXCHANGE_BUILDER(refund_create)
     struct url url;
 
     put_both(&body, base_url, payment, json_string(args->payment_id));
-    put_text(&body, "reason", args->reason);
+    /* Upstream will not do without one. */
+    put_text(&body, "reason", args->reason[0] != '\0' ? args->reason : "No reason given");
     put_created_metadata(&body, args);
     url_init(&url, base_url);
     url_segment(&url, "refunds");

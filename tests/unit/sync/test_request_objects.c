@@ -118,6 +118,10 @@ Test(request_objects, urls_verbs_and_bodies)
          "https://h", "POST", "https://h/refunds",
          "{\"payment_id\":\"pay_1\",\"reason\":\"broken\",\"metadata\":{"
          "\"deep\":\"{\\\"a\\\":[1,2.5,true]}\"," OURS "}}"},
+        {"upstream.refund_create", "{\"payment_id\":\"pay_1\",\"idempotency_key\":\"k\"}",
+         "https://h", "POST", "https://h/refunds",
+         "{\"payment_id\":\"pay_1\",\"reason\":\"No reason given\",\"metadata\":{"
+         "\"source\":\"creditd\"}}"},
         {"upstream.access", "{\"customer_id\":\"cus_1\",\"product_id\":\"prod_1\"}", "https://h",
          "GET", "https://h/customers/cus_1/access/prod_1", NULL},
     };
