@@ -1,7 +1,4 @@
-/*
- * See access.h. Sessions and users come in one place, access_resolve_identity: what answers a
- * credential today with a refusal will there look for its user and that user's customer.
- */
+/* See access.h. */
 #include "access.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -93,37 +90,37 @@ static int access_require(enum proto_role role, unsigned roles, struct refusal *
                   proto_role_name(role));
 }
 
-int access_resolve_identity(enum proto_method method, const struct proto_params *params,
-                            unsigned roles, struct identity *ret_identity,
-                            struct refusal *ret_refusal)
+/* Giving credits back is the app's decision, not its user's, who would only have to ask. */
+static bool session_suffices(enum proto_method method)
 {
     const struct proto_method_spec *spec = proto_method_spec(method);
-    const struct proto_value *customer = &params->values[PROTO_PARAMETER_CUSTOMER_ID];
-    uint64_t given = params->present & PROTO_IDENTITY;
-    int r;
 
-    if ((spec->known & PROTO_IDENTITY) == 0) {
+    return method != PROTO_METHOD_CREDITS_REFUND && spec->role != PROTO_ROLE_ADMIN;
+}
+
+int access_check(enum proto_method method, const struct proto_params *params, unsigned roles,
+                 enum identity_kind *ret_kind, struct refusal *ret_refusal)
+{
+    const struct proto_method_spec *spec = proto_method_spec(method);
+    uint64_t given = params->present & PROTO_IDENTITY;
+    int r = 0;
+
+    /* Where not each of the three can be given, they are plain parameters. */
+    if ((spec->known & PROTO_IDENTITY) != PROTO_IDENTITY) {
         r = access_require(spec->role, roles, ret_refusal);
         if (r == 0)
-            *ret_identity = (struct identity){"", 0};
+            *ret_kind = IDENTITY_NONE;
         return r;
     }
     if (given == 0 || (given & (given - 1)) != 0)
         return refuse(ret_refusal, PROTO_ERROR_INVALID_PARAMETER,
                       "exactly one of session, user_id and customer_id must say who it is for",
                       "parameter", "customer_id");
-    if (given == PROTO_BIT(SESSION))
-        return refuse(ret_refusal, PROTO_ERROR_UNAUTHENTICATED,
-                      "no session support is configured here; trusted callers give customer_id",
-                      NULL, NULL);
-    r = access_require(spec->role, roles, ret_refusal);
-    if (r != 0)
-        return r;
-    if (given == PROTO_BIT(USER_ID))
-        return refuse(ret_refusal, PROTO_ERROR_INVALID_PARAMETER,
-                      "no session support is configured here, so users are not linked to "
-                      "customers; give customer_id",
-                      "parameter", "user_id");
-    *ret_identity = (struct identity){customer->text, customer->length};
-    return 0;
+    if (given != PROTO_BIT(SESSION) || !session_suffices(method))
+        r = access_require(spec->role, roles, ret_refusal);
+    if (r == 0)
+        *ret_kind = given == PROTO_BIT(SESSION)   ? IDENTITY_SESSION
+                    : given == PROTO_BIT(USER_ID) ? IDENTITY_USER
+                                                  : IDENTITY_CUSTOMER;
+    return r;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <proto/limits.h>
 #include <proto/methods.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,14 +36,24 @@ struct refusal {
     const char *data_key, *data_value;
 };
 
-struct identity {
-    const char *customer; /* not NUL-terminated; points into the request */
-    size_t customer_length;
+/* How a request says whom it is for. */
+enum identity_kind {
+    IDENTITY_NONE, /* the method is for nobody in particular */
+    IDENTITY_CUSTOMER,
+    IDENTITY_USER,
+    IDENTITY_SESSION,
 };
 
-/* Whether a peer with these roles may call the method with these parameters, and for whom: 0 with
- * *ret_identity (empty for methods without one), or a positive enum proto_error with *ret_refusal.
- */
-int access_resolve_identity(enum proto_method method, const struct proto_params *params,
-                            unsigned roles, struct identity *ret_identity,
-                            struct refusal *ret_refusal);
+struct identity {
+    enum identity_kind kind;
+    const char *customer; /* not NUL-terminated; points into the request, or to `buffer` */
+    size_t customer_length;
+    char buffer[PROTO_ID_MAX];
+};
+
+/* Whether a peer with these roles may call the method with these parameters, and by what it says
+ * whom it is for: 0 with *ret_kind, or a positive enum proto_error with *ret_refusal. A session is
+ * good for its own user's reading, spending and refunds; whether it is good at all is not decided
+ * here. */
+int access_check(enum proto_method method, const struct proto_params *params, unsigned roles,
+                 enum identity_kind *ret_kind, struct refusal *ret_refusal);

@@ -128,6 +128,15 @@ static int running_begin(struct helper *helper, const struct exchange *exchange)
     return 0;
 }
 
+int helper_request(struct helper *helper, const char *method, ipc_pack_function pack, void *context,
+                   uint64_t timeout_ms, ipc_reply_function callback, void *userdata)
+{
+    if (helper->channel == NULL || helper->closing)
+        return -ENOTCONN;
+    return ipc_channel_request(helper->channel, method, pack, context, timeout_ms, callback,
+                               userdata, NULL);
+}
+
 void helper_pass(struct helper *helper, uint64_t durable)
 {
     struct list *link = helper->exchanges.next;

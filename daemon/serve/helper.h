@@ -31,6 +31,10 @@ struct helper {
 
 /* `fd` listens for helpers, or is connected to one; it is taken on success. -1: there is none. */
 int helper_init(struct helper *helper, struct serve *serve, int fd);
+/* A request of another kind than exchanges, as ipc_channel_request. -ENOTCONN: no helper is
+ * there. */
+int helper_request(struct helper *helper, const char *method, ipc_pack_function pack, void *context,
+                   uint64_t timeout_ms, ipc_reply_function callback, void *userdata);
 /* Gives the engine its turns: after anything that may have changed what it wants. Cheap. */
 void helper_pump(struct helper *helper);
 /* The watermark has moved: what waited for it leaves (P1). */

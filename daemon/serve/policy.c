@@ -16,6 +16,8 @@ void policy_from_config(const struct config *config, struct core_policy *ret_pol
         .max_offline_time = config->credits.max_offline_time,
         .requests_per_minute = config->credits.requests_per_minute,
         .credit_low_threshold = config->billing.credit_low_threshold,
+        .link_unverified_email = config->billing.link_unverified_email,
+        .trust_customer_id = config->better_auth.trust_customer_id,
         .unknown_ttl = UNKNOWN_TTL_MS,
         .dedupe_keys_per_user = config->limits.dedupe_keys_per_user,
         .dedupe_clients_per_user = config->limits.dedupe_clients_per_user,

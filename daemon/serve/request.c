@@ -1,6 +1,7 @@
 /* See request.h. */
 #include "request.h"
 #include "connection.h"
+#include "identify.h"
 #include "methods.h"
 #include "serve.h"
 #include <errno.h>
@@ -45,7 +46,8 @@ static void answer_end(struct request *request, uint64_t reveals)
     if (pack_failed(&serve->packer))
         ipc_stream_close(request->connection->stream);
     else
-        connection_reply(request->connection, serve->answer.data, serve->answer.size, reveals);
+        connection_reply(request->connection, serve->answer.data, serve->answer.size,
+                         reveals > request->reveals ? reveals : request->reveals);
 }
 
 msgpack_packer *request_result(struct request *request, size_t members)
@@ -224,18 +226,6 @@ static int decode_params(struct request *request)
     return -1;
 }
 
-static int authorize(struct request *request)
-{
-    struct refusal refusal;
-
-    if (access_resolve_identity(request->method, &request->params,
-                                connection_roles(request->connection), &request->identity,
-                                &refusal) == 0)
-        return 0;
-    request_refuse(request, refusal.error, refusal.text, refusal.data_key, refusal.data_value);
-    return -1;
-}
-
 static int check_phase(struct request *request)
 {
     if (!serve_is_stopping(request->serve) ||
@@ -289,10 +279,11 @@ static void request_apply(struct request *request)
 {
     int r;
 
-    if (decode_method(request) == 0 && decode_params(request) == 0 && check_phase(request) == 0 &&
-        authorize(request) == 0) {
+    request->reveals = 0;
+    if (decode_method(request) == 0 && decode_params(request) == 0 && check_phase(request) == 0) {
         request->wait_fresh = false;
-        r = method_function(request->method)(request);
+        if (identify(request, &r))
+            r = method_function(request->method)(request);
         if (r != REQUEST_ANSWERED) {
             request_wait(request, r);
             return;

@@ -19,6 +19,7 @@
 struct serve;
 struct connection;
 struct parked;
+struct verdict;
 
 struct request {
     struct serve *serve;
@@ -28,7 +29,9 @@ struct request {
     enum proto_method method;
     struct proto_params params;
     struct identity identity;
-    struct parked *parked; /* NULL at the first try */
+    struct verdict *verdict; /* on the session; NULL: there is none, or not yet */
+    uint64_t reveals;        /* the answer shows as much at least */
+    struct parked *parked;   /* NULL at the first try */
     /* What a method that must wait says of it. */
     uint32_t wait_slot;
     bool wait_fresh;

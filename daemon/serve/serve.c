@@ -45,6 +45,7 @@ static void turn_end(struct serve *serve)
         do {
             waiting_run(&serve->waiting);
             helper_pump(&serve->helper);
+            sessions_pump(&serve->sessions);
         } while (!list_is_empty(&serve->waiting.ready) && ++rounds < ROUNDS_MAX);
         if (!list_is_empty(&serve->waiting.ready))
             uv_async_send(&serve->progress); /* the loop must not block on it */
@@ -152,6 +153,7 @@ static void reload(struct serve *serve)
     serve->config = TAKE_PTR(config);
     config = before; /* freed on the way out */
     serve->config_generation++;
+    sessions_clear(&serve->sessions);
     helper_reload(&serve->helper);
     core_resume(serve->core, now);
     log_notice("configuration reloaded");
@@ -208,6 +210,8 @@ int serve_init(struct serve *serve)
     if (r == 0)
         r = waiting_init(&serve->waiting, serve);
     if (r == 0)
+        r = sessions_init(&serve->sessions, serve);
+    if (r == 0)
         r = ipc_quota_new(&none, &serve->quota);
     if (r == 0 && !msgpack_zone_init(&serve->resume_zone, 4096))
         r = -ENOMEM;
@@ -229,6 +233,7 @@ void serve_deinit(struct serve *serve)
 {
     events_deinit(&serve->events);
     waiting_deinit(&serve->waiting);
+    sessions_deinit(&serve->sessions);
     msgpack_sbuffer_destroy(&serve->answer);
     msgpack_zone_destroy(&serve->resume_zone);
     serve->quota = ipc_quota_free(serve->quota);

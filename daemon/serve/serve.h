@@ -14,6 +14,7 @@
 #include "helper.h"
 #include "list.h"
 #include "reply_gate.h"
+#include "sessions.h"
 #include "transactions.h"
 #include "waiting.h"
 #include <core/engine.h>
@@ -65,6 +66,7 @@ struct serve {
     msgpack_zone resume_zone; /* of the parked request at hand */
 
     struct waiting waiting;
+    struct sessions sessions;
     struct helper helper;
     struct transactions transactions;
     struct events events;

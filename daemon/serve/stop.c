@@ -62,6 +62,7 @@ static void close_handles(struct serve *serve)
     /* The store's threads use it until they have ended: serve_run closes it. */
     uv_unref((uv_handle_t *)&serve->progress);
     waiting_close(&serve->waiting);
+    sessions_close(&serve->sessions);
     for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
         uv_close(handles[i], NULL);
 }

@@ -7,7 +7,9 @@
 #include "connection.h"
 #include "loader.h"
 #include "serve.h"
+#include "verdicts.h"
 #include <errno.h>
+#include <proto/message.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
@@ -124,8 +126,35 @@ void parked_free(struct parked *parked)
     list_remove(&parked->of_connection);
     connection_uncharge(parked->connection, parked->charged);
     free(parked->found);
-    explicit_bzero(parked->frame, parked->length); /* it may hold a session */
+    verdict_unref(parked->verdict);
     free(parked);
+}
+
+static bool is_credential(const msgpack_object *key)
+{
+    const char *name = proto_parameter_name(PROTO_PARAMETER_SESSION);
+
+    return key->via.str.size == strlen(name) &&
+           memcmp(key->via.str.ptr, name, key->via.str.size) == 0;
+}
+
+/* All but the credential, which is not kept: its verdict is, or will be. */
+static int pack_params(msgpack_packer *packer, const msgpack_object *params)
+{
+    int failed = msgpack_pack_map(packer, params->via.map.size);
+
+    for (uint32_t i = 0; i < params->via.map.size && !failed; i++) {
+        const msgpack_object_kv *entry = &params->via.map.ptr[i];
+        bool hide = entry->key.type == MSGPACK_OBJECT_STR && is_credential(&entry->key) &&
+                    entry->val.type != MSGPACK_OBJECT_NIL;
+
+        failed = msgpack_pack_object(packer, entry->key);
+        if (!failed && hide)
+            pack_text(packer, "*");
+        else if (!failed)
+            failed = msgpack_pack_object(packer, entry->val);
+    }
+    return failed || pack_failed(packer) ? -ENOMEM : 0;
 }
 
 /* The request's bytes, as they came or as good: what it points to is gone after this turn. */
@@ -141,7 +170,7 @@ static int pack_again(const struct request *request, msgpack_sbuffer *buffer)
     if (r < 0)
         return r;
     msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
-    return msgpack_pack_object(&packer, request->message->params) != 0 ? -ENOMEM : 0;
+    return pack_params(&packer, &request->message->params);
 }
 
 static int parked_new(struct waiting *waiting, const struct request *request,
@@ -161,6 +190,8 @@ static int parked_new(struct waiting *waiting, const struct request *request,
     memset(parked, 0, sizeof(*parked));
     list_init(&parked->of_target);
     parked->connection = request->connection;
+    if (request->verdict != NULL)
+        parked->verdict = verdict_ref(request->verdict);
     parked->since = serve_now(waiting->serve);
     parked->deadline = parked->since + waiting->serve->config->credits.cold_timeout;
     parked->charged = size;
@@ -184,8 +215,6 @@ static int park(struct waiting *waiting, struct request *request)
     r = pack_again(request, &frame);
     if (r == 0)
         r = parked_new(waiting, request, &frame, &request->parked);
-    if (frame.data != NULL)
-        explicit_bzero(frame.data, frame.size);
     msgpack_sbuffer_destroy(&frame);
     if (r == 0)
         timer_update(waiting);

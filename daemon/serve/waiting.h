@@ -19,7 +19,8 @@ struct parked {
     bool expired;
     bool fresh; /* a reading was asked for, when there had been this many */
     uint64_t readings;
-    struct found *found; /* the deduction that was looked for; NULL: not yet */
+    struct verdict *verdict; /* on its session, which this copy does not have; NULL: not yet */
+    struct found *found;     /* the deduction that was looked for; NULL: not yet */
     size_t charged;
     size_t length;
     uint8_t frame[];

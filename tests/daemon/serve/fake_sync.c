@@ -126,6 +126,39 @@ static json_t *answer_history(struct fake_sync *sync, const json_t *params)
     return result;
 }
 
+/* Credentials are words: "WHAT:USER" (see below), or bytes of any kind for user u_bytes. */
+static json_t *answer_session(struct fake_sync *sync, const json_t *params)
+{
+    const char *text = json_string_value(json_object_get(params, "session"));
+    const char *user = strchr(text, ':');
+    char token[80] = "bin:", email[64];
+    bool offline;
+
+    atomic_fetch_add(&sync->sessions, 1);
+    cr_assert_gt(json_integer_value(json_object_get(params, "timeout")), 0);
+    if (strncmp(text, "down", 4) == 0)
+        return json_pack("{s:s, s:s, s:i, s:n}", "verdict", "unavailable", "message",
+                         "the app does not answer", "http_status", 500, "token_hash");
+    user = user == NULL || strncmp(text, "bin:", 4) == 0 ? "u_bytes" : user + 1;
+    for (size_t i = 0; i < 32; i++)
+        snprintf(token + 4 + 2 * i, 3, "%02x", i < strlen(user) ? (unsigned char)user[i] : 0);
+    if (strncmp(text, "forged", 6) == 0)
+        return json_pack("{s:s, s:s, s:i, s:s}", "verdict", "invalid", "message",
+                         "its signature is wrong", "http_status", 0, "token_hash", token);
+    offline = strncmp(text, "offline", 7) == 0;
+    if (strncmp(text, "expired", 7) == 0 || (sync->revoked && !offline))
+        return json_pack("{s:s, s:n, s:i, s:s}", "verdict", "invalid", "message", "http_status",
+                         200, "token_hash", token);
+    snprintf(email, sizeof(email), "%s@example.com", user);
+    return json_pack("{s:s, s:n, s:i, s:s, s:b, s:i, s:I, s:{s:s, s:s, s:b, s:s, s:n, s:s?}}",
+                     "verdict", "valid", "message", "http_status", offline ? 0 : 200, "token_hash",
+                     token, "offline", (int)offline, "valid_for", (int)sync->valid_for,
+                     "expires_at", (json_int_t)1990000000000, "user", "id", user, "email", email,
+                     "email_verified", (int)(strncmp(text, "unverified", 10) != 0), "name",
+                     "A User", "image", "stellartools_customer_id",
+                     strncmp(text, "claims", 6) == 0 ? "cus_claimed" : NULL);
+}
+
 static void take_request(struct fake_sync *sync, const struct harness_message *message)
 {
     json_t *result;
@@ -136,6 +169,8 @@ static void take_request(struct fake_sync *sync, const struct harness_message *m
     sync->last_timeout = json_integer_value(json_object_get(message->params, "timeout"));
     if (sync->unreachable)
         result = answer("not_sent", 0);
+    else if (strcmp(message->method, "auth.session") == 0)
+        result = answer_session(sync, message->params);
     else if (strcmp(message->method, "upstream.product") == 0)
         result = answer_product(sync, message->params);
     else if (strcmp(message->method, "upstream.balance") == 0)
@@ -175,6 +210,7 @@ void fake_sync_start(struct fake_sync *sync, const char *path)
     if (sync->units == 0) {
         sync->units = 10;
         sync->grant = 1000;
+        sync->valid_for = 60000;
         pthread_mutex_init(&sync->lock, NULL);
     }
     sync->stop = false;

@@ -32,6 +32,9 @@ struct fake_sync {
     atomic_bool refuse_pushes; /* answers refused */
     atomic_int units;          /* units_per_credit */
     atomic_int grant;          /* what a customer has at first; "cus_none…" has no balance */
+    atomic_bool revoked;       /* no session is valid any more */
+    atomic_int valid_for;      /* of sessions, ms */
+    atomic_int sessions;       /* credentials asked for so far */
     atomic_int products, balances, pushes, histories, reloads; /* requests so far */
     pthread_mutex_t lock;                                      /* of what follows */
     struct fake_balance known[FAKE_BALANCES];

@@ -134,8 +134,8 @@ METHOD_TEST(parameters_that_are_wrong_are_named)
     assert_names("invalid_parameter", "parameter", "customer_id", "credits.balance",
                  "{s:s, s:s, s:s}", "product_id", "prod_1", "customer_id", "cus_1", "user_id",
                  "u_1");
-    assert_names("invalid_parameter", "parameter", "user_id", "credits.balance", "{s:s, s:s}",
-                 "product_id", "prod_1", "user_id", "u_1");
+    assert_refused("not_found", "credits.balance", "{s:s, s:s}", "product_id", "prod_1", "user_id",
+                   "u_1");
     assert_refused("unauthenticated", "credits.balance", "{s:s, s:s}", "product_id", "prod_1",
                    "session", "better-auth.session_token=x");
     assert_names("invalid_parameter", "parameter", "stamp", "credits.consume",

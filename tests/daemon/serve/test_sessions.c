@@ -1,0 +1,262 @@
+/*
+ * Sessions, as a client sees them: who is let in, who is not, and how often the app is asked.
+ */
+#include "fixture.h"
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fixture fixture;
+
+static void teardown(void)
+{
+    fixture_deinit(&fixture);
+}
+
+TestSuite(sessions, .fini = teardown, .timeout = 100);
+
+#define APP "[better_auth]\nurl = http://127.0.0.1:9\n[credits]\npush_interval = 50ms\n"
+#define SESSION_TEST(name) FIXTURE_TEST(sessions, name, &fixture, APP)
+
+#define assert_refused(code, ...)                                                                  \
+    fixture_check_error(harness_call_error(&fixture.client, __VA_ARGS__), code, NULL, NULL)
+
+static void link_user(const char *user, const char *customer)
+{
+    json_decref(harness_call(&fixture.client, "customer.link", "{s:s, s:s}", "user_id", user,
+                             "customer_id", customer));
+}
+
+static json_t *balance(const char *session)
+{
+    return harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "session", session,
+                        "product_id", "prod_1");
+}
+
+static void assert_balance_refused(const char *session, const char *code)
+{
+    assert_refused(code, "credits.balance", "{s:s, s:s}", "session", session, "product_id",
+                   "prod_1");
+}
+
+SESSION_TEST(a_session_is_its_user_s_customer)
+{
+    json_t *result;
+
+    link_user("u_1", "cus_1");
+    result = balance("good:u_1");
+    cr_assert_str_eq(harness_text(result, "customer_id"), "cus_1");
+    json_decref(result);
+    for (int i = 0; i < 3; i++) {
+        result = harness_call(&fixture.client, "credits.consume", "{s:s, s:s, s:i}", "session",
+                              "good:u_1", "product_id", "prod_1", "raw_amount", 10);
+        cr_assert_eq(harness_int(result, "balance"), 999 - i);
+        json_decref(result);
+    }
+    cr_assert_eq(fixture.sync.sessions, 1);
+    /* Another form of credential is another credential. */
+    json_decref(harness_call_error(&fixture.client, "credits.balance", "{s:s, s:s}", "session",
+                                   "bin:00ff00ff", "product_id", "prod_1"));
+    cr_assert_eq(fixture.sync.sessions, 2);
+    result = harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "user_id", "u_1",
+                          "product_id", "prod_1");
+    cr_assert_str_eq(harness_text(result, "customer_id"), "cus_1");
+    json_decref(result);
+}
+
+SESSION_TEST(refused_without_a_trace_and_without_upstream)
+{
+    static const char *const refused[] = {"forged:u_1", "expired:u_1"};
+
+    link_user("u_1", "cus_1");
+    for (size_t i = 0; i < 2; i++)
+        for (int again = 0; again < 3; again++) {
+            assert_balance_refused(refused[i], "unauthenticated");
+            assert_refused("unauthenticated", "credits.consume", "{s:s, s:s, s:i}", "session",
+                           refused[i], "product_id", "prod_1", "raw_amount", 1);
+        }
+    cr_assert_eq(fixture.sync.sessions, 2); /* a refusal is remembered */
+    for (int again = 0; again < 3; again++)
+        assert_balance_refused("down:u_1", "session_unavailable");
+    cr_assert_eq(fixture.sync.sessions, 5); /* an outage is not */
+    assert_balance_refused("good:u_2", "not_found");
+    assert_refused("not_found", "credits.balance", "{s:s, s:s}", "user_id", "u_2", "product_id",
+                   "prod_1");
+    cr_assert_eq(fixture.sync.products + fixture.sync.balances, 0);
+}
+
+SESSION_TEST(wrong_parameters_are_named_before_a_session_is_looked_at)
+{
+    fixture_check_error(harness_call_error(&fixture.client, "credits.consume", "{s:s, s:s}",
+                                           "session", "good:u_1", "product_id", "prod_1"),
+                        "invalid_parameter", "parameter", "raw_amount");
+    fixture_check_error(harness_call_error(&fixture.client, "credits.balance", "{s:s, s:s, s:s}",
+                                           "session", "good:u_1", "user_id", "u_1", "product_id",
+                                           "prod_1"),
+                        "invalid_parameter", "parameter", "customer_id");
+    fixture_check_error(harness_call_error(&fixture.client, "credits.balance", "{s:i, s:s}",
+                                           "session", 7, "product_id", "prod_1"),
+                        "invalid_parameter", "parameter", "session");
+    fixture_check_error(harness_call_error(&fixture.client, "credits.balance", "{s:s, s:s}",
+                                           "session", "", "product_id", "prod_1"),
+                        "invalid_parameter", "parameter", "session");
+    cr_assert_eq(fixture.sync.sessions, 0);
+}
+
+SESSION_TEST(one_request_to_the_app_however_many_wait)
+{
+    uint32_t first = 0;
+
+    link_user("u_1", "cus_1");
+    fixture.sync.silent = true; /* the first is not answered, and is asked of the next helper */
+    for (int i = 0; i < 50; i++) {
+        uint32_t msgid = harness_send(&fixture.client, "credits.balance", "{s:s, s:s}", "session",
+                                      "good:u_1", "product_id", "prod_1");
+
+        first = i == 0 ? msgid : first;
+    }
+    fixture_wait_status(&fixture, "upstream.helper", 1);
+    fake_sync_stop(&fixture.sync);
+    fixture.sync.silent = false;
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    for (int i = 0; i < 50; i++) {
+        struct harness_message message;
+
+        cr_assert(harness_receive(&fixture.client, &message));
+        cr_assert_not_null(message.result, "%s", json_dumps(message.error, 0));
+        harness_message_deinit(&message);
+    }
+    cr_assert_eq(fixture.sync.sessions, 1);
+}
+
+FIXTURE_TEST(sessions, a_revoked_session_ends_with_its_ttl, &fixture, APP)
+{
+    bool refused = false;
+
+    link_user("u_1", "cus_1");
+    fixture.sync.valid_for = 300;
+    json_decref(balance("good:u_1"));
+    fixture.sync.revoked = true;
+    json_decref(balance("good:u_1"));
+    for (int tries = 0; !refused && tries < 3000; tries++) {
+        struct harness_message message;
+
+        poll(NULL, 0, 10);
+        harness_send(&fixture.client, "credits.balance", "{s:s, s:s}", "session", "good:u_1",
+                     "product_id", "prod_1");
+        cr_assert(harness_receive(&fixture.client, &message));
+        refused = message.error != NULL;
+        harness_message_deinit(&message);
+    }
+    assert_balance_refused("good:u_1", "unauthenticated");
+    cr_assert_eq(fixture.sync.sessions, 2);
+}
+
+SESSION_TEST(a_refused_token_wins_over_offline_verdicts)
+{
+    link_user("u_1", "cus_1");
+    json_decref(balance("offline:u_1"));
+    cr_assert_eq(fixture.sync.sessions, 1);
+    fixture.sync.revoked = true;
+    assert_balance_refused("good:u_1", "unauthenticated");
+    assert_balance_refused("offline:u_1", "unauthenticated"); /* though it was remembered */
+    assert_balance_refused("offline2:u_1", "unauthenticated");
+    assert_balance_refused("forged:u_3", "unauthenticated");
+    link_user("u_3", "cus_3");
+    json_decref(balance("offline:u_3")); /* a wrong signature says nothing of the token */
+}
+
+SESSION_TEST(no_helper_is_an_outage)
+{
+    struct harness_message message;
+
+    link_user("u_1", "cus_1");
+    fake_sync_stop(&fixture.sync);
+    fixture_wait_status(&fixture, "upstream.helper", 0);
+    harness_send(&fixture.client, "credits.balance", "{s:s, s:s}", "session", "good:u_1",
+                 "product_id", "prod_1");
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    cr_assert(harness_receive(&fixture.client, &message));
+    cr_assert_not_null(message.result); /* it came in time */
+    harness_message_deinit(&message);
+}
+
+FIXTURE_TEST(sessions, no_helper_for_long_is_an_outage, &fixture,
+             "[better_auth]\nurl = http://127.0.0.1:9\n[credits]\ncold_timeout = 100ms\n")
+{
+    fake_sync_stop(&fixture.sync);
+    fixture_wait_status(&fixture, "upstream.helper", 0);
+    assert_balance_refused("good:u_1", "session_unavailable");
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    assert_balance_refused("good:u_1", "not_found");
+}
+
+SESSION_TEST(another_s_things_are_not_there)
+{
+    json_t *result;
+    char id[80];
+
+    link_user("u_1", "cus_1");
+    link_user("u_2", "cus_2");
+    result = harness_call(&fixture.client, "credits.reserve", "{s:s, s:s, s:i}", "session",
+                          "good:u_1", "product_id", "prod_1", "raw_amount", 10);
+    snprintf(id, sizeof(id), "%s", harness_text(result, "reservation_id"));
+    json_decref(result);
+    assert_refused("not_found", "credits.settle", "{s:s, s:s, s:i}", "session", "good:u_2",
+                   "reservation_id", id, "raw_amount", 10);
+    assert_refused("not_found", "credits.release", "{s:s, s:s}", "user_id", "u_2", "reservation_id",
+                   id);
+    assert_refused("not_found", "credits.extend", "{s:s, s:s}", "session", "good:u_2",
+                   "reservation_id", id);
+    result = harness_call(&fixture.client, "credits.settle", "{s:s, s:s, s:i}", "session",
+                          "good:u_1", "reservation_id", id, "raw_amount", 10);
+    cr_assert_str_eq(harness_text(result, "customer_id"), "cus_1");
+    json_decref(result);
+}
+
+SESSION_TEST(links_are_unique_both_ways_and_survive)
+{
+    link_user("u_1", "cus_1");
+    link_user("u_1", "cus_1");
+    assert_refused("conflict", "customer.link", "{s:s, s:s}", "user_id", "u_2", "customer_id",
+                   "cus_1");
+    link_user("u_1", "cus_2");
+    link_user("u_2", "cus_1");
+    harness_connection_deinit(&fixture.client);
+    harness_process_stop(&fixture.serve, SIGKILL);
+    fake_sync_stop(&fixture.sync);
+    fixture_start_serve(&fixture);
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    fixture_connect(&fixture, &fixture.client);
+    for (int i = 0; i < 2; i++) {
+        json_t *result = balance(i == 0 ? "good:u_1" : "good:u_2");
+
+        cr_assert_str_eq(harness_text(result, "customer_id"), i == 0 ? "cus_2" : "cus_1");
+        json_decref(result);
+    }
+    json_decref(harness_call(&fixture.client, "customer.unlink", "{s:s}", "user_id", "u_1"));
+    assert_balance_refused("good:u_1", "not_found");
+    assert_refused("not_found", "customer.unlink", "{s:s}", "user_id", "u_1");
+    for (int i = 0; i < 2; i++) {
+        static const char *const needed[] = {"user_id", "customer_id"};
+
+        fixture_check_error(
+            harness_call_error(&fixture.client, "customer.link", "{s:s}", needed[1 - i], "x_1"),
+            "invalid_parameter", "parameter", needed[i]);
+    }
+}
+
+SESSION_TEST(no_credential_is_logged)
+{
+    char *log;
+
+    assert_balance_refused("forged:u_very_secret", "unauthenticated");
+    assert_balance_refused("down:u_very_secret", "session_unavailable");
+    assert_balance_refused("good:u_very_secret", "not_found");
+    log = harness_process_log(&fixture.serve);
+    cr_assert_null(strstr(log, "u_very_secret"), "%s", log);
+    free(log);
+}
