@@ -165,3 +165,20 @@ FIXTURE_TEST(helper, a_bad_file_changes_nothing, &fixture, NULL)
     json_decref(consume());
     cr_assert_eq(fixture.sync.reloads, 0);
 }
+
+FIXTURE_TEST(helper, what_may_be_spent_offline_has_a_limit, &fixture,
+             "[credits]\npush_interval = 10ms\nmax_offline_spend = 2\n")
+{
+    json_t *error;
+
+    json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
+                             "cus_1", "product_id", "prod_1"));
+    fake_sync_stop(&fixture.sync);
+    fixture_wait_status(&fixture, "upstream.helper", 0);
+    json_decref(consume());
+    json_decref(consume());
+    error = harness_call_error(&fixture.client, "credits.consume", "{s:s, s:s, s:i}", "customer_id",
+                               "cus_1", "product_id", "prod_1", "raw_amount", 10);
+    cr_assert_gt(harness_int(json_object_get(error, "data"), "synced_at"), 0);
+    fixture_check_error(error, "offline_limit", NULL, NULL);
+}
