@@ -391,6 +391,24 @@ Test(push, P3_spending_elsewhere_belongs_to_the_story)
     cr_expect_eq(balance().pushed_total, 5);
 }
 
+/* `consumed` is upstream's, of all time: what counts is how it has moved since we read it. */
+Test(push, P3_the_story_begins_at_the_reading_before_the_push)
+{
+    struct exchange exchange;
+    stage_later(&stage, 70000);
+    balance(); /* used: refreshed when due */
+    exchange = stage_await(&stage, EXCHANGE_BALANCE, 1000);
+    stage_end_balance(&stage, &exchange, 200, 1000);
+    stage_later(&stage, 10000);
+    exchange = doubtful(EXCHANGE_UNANSWERED);
+    struct stage_row rows[] = {{"ct_9", exchange.push_id, 5, DOUBT},
+                               {"ct_8", NULL, 1000, DOUBT + 60000}}; /* in that reading already */
+    stage_look(&stage, 2 * DOUBT, rows, 2, 195, 1005);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 5);
+    cr_expect_eq(balance().upstream, 195);
+}
+
 Test(push, P3_pages_are_read_back_to_the_push_and_no_further)
 {
     struct exchange push = doubtful(EXCHANGE_UNANSWERED), exchange;
