@@ -395,6 +395,9 @@ static void learn_trouble(struct core *core, enum exchange_kind kind,
                 (answer->outcome == EXCHANGE_NO_ENDPOINT && kind != EXCHANGE_PRODUCT);
 
     if (lost) {
+        /* What was under way together fails together: that is one trouble, not many. */
+        if (core->unanswered && now < core->probe_at)
+            return;
         core->probe_delay =
             core->unanswered ? earlier(core->probe_delay * 2, PROBE_MOST_MS) : PROBE_FIRST_MS;
         core->probe_at = later(core->probe_at, now + core->probe_delay);
