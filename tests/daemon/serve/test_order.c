@@ -49,9 +49,12 @@ static void start_traced(const char *extra, const char *inject)
                                "-e",           inject != NULL ? inject : "signal=none",
                                program,        "--config",
                                fixture.config, NULL};
+    /* LeakSanitizer traces its own process at the end, which cannot be traced twice. */
+    const char *environment[] = {"ASAN_OPTIONS=detect_leaks=0", NULL};
     struct harness_start start = {
         .program = strace,
         .arguments = arguments,
+        .environment = environment,
         .fd_count = 2,
         .directory = &fixture.directory,
     };

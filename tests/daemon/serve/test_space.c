@@ -75,8 +75,15 @@ Test(space, J6_a_full_disk_refuses_deductions_alone)
     fixture.sync.grant = 1000000;
     fixture_connect(&fixture, &fixture.client);
 
-    while (consume(&error) == NULL && done < ROUNDS_MAX)
-        done++;
+    /* "busy" says that the next segment is still being made. */
+    for (const char *code; done < ROUNDS_MAX; done++) {
+        code = consume(&error);
+        if (code != NULL && strcmp(code, "busy") != 0)
+            break;
+        if (code != NULL)
+            json_decref(error);
+        error = NULL;
+    }
     cr_assert_not_null(error, "%d deductions went into 16 MiB", done);
     cr_assert_str_eq(harness_text(error, "code"), "no_space");
     json_decref(error);
