@@ -217,6 +217,8 @@ int lookup_history_done(struct core *core, struct balance *balance,
 
     if (!lookup)
         return 0; /* its push was dropped meanwhile */
+    if (answer->outcome == EXCHANGE_RATE_LIMITED)
+        return 0; /* goes on where it was: from the start again it might never end */
     if (answer->outcome != EXCHANGE_OK)
         return failed(core, balance, now);
     int enough = count_page(core, lookup, answer);
@@ -261,6 +263,8 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     struct push *push = lookup->push;
     bool none = answer->outcome == EXCHANGE_NO_BALANCE;
 
+    if (answer->outcome == EXCHANGE_RATE_LIMITED)
+        return 0; /* as above */
     if (answer->outcome != EXCHANGE_OK && !none)
         return failed(core, balance, now);
     plan_succeeded(core, balance, now);

@@ -458,7 +458,7 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
         r = push_done(core, balance, answer, now);
     else if (kind == EXCHANGE_HISTORY)
         r = lookup_history_done(core, balance, answer, now);
-    else if (balance->lookup)
+    else if (balance->lookup && balance->lookup->want_balance)
         r = lookup_balance_done(core, balance, answer, now);
     else
         r = reading_balance_done(core, balance, answer, now);
