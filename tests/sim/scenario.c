@@ -129,6 +129,7 @@ void scenario_calm(struct scenario *s)
     s->stuck_lock = s->late = s->twice = s->read_lost = s->read_failed = s->refused = 0;
     s->row_alone = s->balance_alone = s->overwritten = 0;
     s->others_use_rate = false;
+    s->rate_headers = true; /* who is not told the limit may hit it for ever */
     s->wrong_units = false;
 }
 
