@@ -16,6 +16,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,28 @@ static bool is_of(const struct core *core, const struct exchange_row *row,
     return row->push_id_length == strlen(id) && memcmp(row->push_id, id, row->push_id_length) == 0;
 }
 
+/* Whether a row belongs to another push of ours that was begun after the reading: whatever the
+ * clocks say, it is not in consumed_before. */
+static bool begun_after_reading(const struct core *core, const struct exchange_row *row,
+                                const struct core_push *push)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE], again[EXCHANGE_PUSH_ID_SIZE];
+    unsigned long long sequence;
+    unsigned instance, epoch;
+
+    if (row->push_id_length == 0 || row->push_id_length >= sizeof(id))
+        return false;
+    memcpy(id, row->push_id, row->push_id_length);
+    id[row->push_id_length] = '\0';
+    if (sscanf(id, "psh_%8x_%10u_%20llu", &instance, &epoch, &sequence) != 3)
+        return false;
+    core_push_id(core, epoch, sequence, again);
+    if (strcmp(id, again) != 0)
+        return false;
+    return epoch > push->read_epoch ||
+           (epoch == push->read_epoch && sequence > push->read_sequence);
+}
+
 static void count_row(const struct core *core, struct lookup *lookup,
                       const struct exchange_row *row)
 {
@@ -136,11 +159,12 @@ static void count_row(const struct core *core, struct lookup *lookup,
         lookup->possible += row->credits;
         return;
     }
-    if (row->created_at <= window.possible_after)
+    bool certain = begun_after_reading(core, row, push) || row->created_at > window.certain_after;
+    if (!certain && row->created_at <= window.possible_after)
         return;
     if (row->type == EXCHANGE_ROW_DEDUCT) {
         lookup->possible += row->credits;
-        if (row->created_at > window.certain_after)
+        if (certain)
             lookup->certain += row->credits;
     } else if (row->type == EXCHANGE_ROW_REFUND) {
         lookup->certain -= row->credits; /* some versions lower `consumed` by it, some do not */
@@ -270,7 +294,10 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     plan_succeeded(core, balance, now);
 
     int64_t moved = none ? 0 : answer->balance.consumed - push->row.consumed_before;
-    if (moved < lookup->certain || moved > lookup->possible)
+    /* Where no row of the push is there the story must be exact: what is only possible could be the
+     * push itself, executed and not yet in the history. */
+    int64_t most = lookup->ours_rows > 0 ? lookup->possible : lookup->certain;
+    if (moved < lookup->certain || moved > most)
         return disagree(core, balance, push, moved, answer, now);
     push->row.mismatches = 0;
     if (lookup->ours_rows > 0)

@@ -165,6 +165,8 @@ static int begin_first(struct core *core, struct balance *balance, struct exchan
         .credits = push_size(core, balance),
         .consumed_before = balance->reading.consumed,
         .read_before = balance->reading.server_time,
+        .read_sequence = balance->reading.read_sequence,
+        .read_epoch = balance->reading.read_epoch,
         .begun_at = now,
         .begun_at_server = core->server_known ? now + core->server_ahead : 0,
         .state = CORE_PUSH_SENDING,

@@ -214,6 +214,8 @@ static int accept(struct core *core, struct balance *balance, const struct excha
     reading.consumed = there ? answer->balance.consumed : reading.consumed;
     reading.granted = there ? answer->balance.granted : reading.granted;
     reading.server_time = answer->server_time;
+    reading.read_sequence = core->sequence;
+    reading.read_epoch = core->epoch;
     row.synced_at = now;
     row.deducted_at_sync = row.deducted;
     row.flags &= ~(uint32_t)(CORE_ROW_READ_FIRST | CORE_ROW_REVOKED);

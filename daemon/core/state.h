@@ -144,6 +144,7 @@ struct dedupe {
     struct dedupe_known_client *known;
     uint32_t known_count, known_capacity, known_free;
     uint32_t clients_first, clients_last;
+    int64_t retry_at; /* forgetting failed: not before */
 };
 
 /* How many requests upstream allows: configured, or as its headers said. */

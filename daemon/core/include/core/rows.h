@@ -34,6 +34,9 @@ struct core_reading {
     int64_t consumed, granted; /* upstream's own counters, at the last trusted reading */
     int64_t server_time;       /* upstream's clock then (its Date header, ms); 0: unknown */
     int64_t written_off;       /* credits of dropped pushes, ever: part of `pushed` (P8) */
+    uint64_t read_sequence;    /* of our ledger, when that reading was accepted */
+    uint32_t read_epoch;
+    uint32_t reserved;
 };
 
 /* Where a product's units_per_credit comes from; the configuration wins. */
@@ -78,6 +81,9 @@ struct core_push {
     uint16_t attempt;       /* from 1 */
     uint8_t empty_readings; /* lookups in a row without a row of ours */
     uint8_t mismatches;     /* lookups in a row whose stories disagreed */
+    uint64_t read_sequence; /* of our ledger when that reading was accepted: pushes begun later */
+    uint32_t read_epoch;    /* … are not in consumed_before for certain */
+    uint32_t reserved_end;
 };
 
 /* Keys are 16-byte hashes keyed with the ledger's secret, so that strangers cannot make two
