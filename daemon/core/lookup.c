@@ -303,8 +303,18 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     if (lookup->ours_rows > 0)
         return resolve(core, balance, push, push->row.attempt > 1, answer, now);
 
+    if (push->row.empty_readings + 1u < EMPTY_READINGS) {
+        push->row.empty_readings++;
+        look_again(core, balance, push, now);
+        return 0;
+    }
+    /* Not there, for certain. What upstream no longer has would only be refused, and a refusal of a
+     * resend proves nothing: then this push is over, watched like one that was sent again, and a
+     * smaller one follows. */
+    if (none || answer->balance.balance < push->row.credits)
+        return resolve(core, balance, push, true, answer, now);
+    push->row.empty_readings++;
     look_again(core, balance, push, now);
-    if (++push->row.empty_readings >= EMPTY_READINGS)
-        balance->push_at = now;
+    balance->push_at = now;
     return 0;
 }
