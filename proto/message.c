@@ -233,8 +233,22 @@ void pack_nil(msgpack_packer *packer)
     pack_check(packer, msgpack_pack_nil(packer));
 }
 
+#define FIXSTR 0xa0u
+#define FIXSTR_MAX 31u
+
 void pack_text_n(msgpack_packer *packer, const char *text, size_t length)
 {
+    /* Keys and ids are nearly all that short, and half of an answer: header and bytes go in one
+     * write. */
+    if (length <= FIXSTR_MAX) {
+        char bytes[1 + FIXSTR_MAX];
+
+        bytes[0] = (char)(FIXSTR | length);
+        if (length > 0)
+            memcpy(bytes + 1, text, length);
+        pack_check(packer, packer->callback(packer->data, bytes, 1 + length));
+        return;
+    }
     pack_check(packer, msgpack_pack_str(packer, length));
     if (length > 0)
         pack_check(packer, msgpack_pack_str_body(packer, text, length));

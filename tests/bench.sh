@@ -32,12 +32,13 @@ build=build-bench
 ninja -C $build --quiet daemon/serve/creditd-serve daemon/sync/creditd-sync daemon/sandbox/creditd-sandbox \
     daemon/supervisor/creditd tests/bench/creditd-load >&2
 
-work=$(mktemp -d "${BENCH_DIR:-.}/creditd-bench.XXXXXX")
+work=$(mktemp -d "${BENCH_DIR:-$build}/bench.XXXXXX")
 work=$(cd "$work" && pwd)
-redis_pid= creditd_pid=
+redis_pid= creditd_pid= sandbox_pid=
 finish() {
     [ -z "$redis_pid" ] || kill "$redis_pid" 2>/dev/null || :
     [ -z "$creditd_pid" ] || kill "$creditd_pid" 2>/dev/null || :
+    [ -z "$sandbox_pid" ] || kill "$sandbox_pid" 2>/dev/null || :
     wait 2>/dev/null || :
     rm -rf "$work"
 }
@@ -53,7 +54,18 @@ cat >"$work/seed.json" <<'JSON'
 {"products": [{"id": "prod_tokens", "units_per_credit": 1}],
  "generate": {"customers": 1000, "product_id": "prod_tokens", "balance": 2000000000}}
 JSON
+$build/daemon/sandbox/creditd-sandbox --seed "$work/seed.json" >"$work/sandbox.out" 2>"$work/sandbox.log" &
+sandbox_pid=$!
+tries=0
+until grep -q listening "$work/sandbox.out"; do
+    tries=$((tries + 1))
+    [ $tries -lt 200 ] || exit 1
+    sleep 0.05
+done
+
 cat >"$work/creditd.conf" <<CONF
+[stellartools]
+base_url = $(sed -n 's/^listening on //p' "$work/sandbox.out")
 [credits]
 push_interval = 1h
 refresh_interval = 1h
@@ -61,7 +73,7 @@ refresh_interval = 1h
 upstream_turns_per_user = 1000000
 upstream_turns_per_customer = 1000000
 CONF
-CREDITD_SANDBOX_SEED="$work/seed.json" $build/daemon/supervisor/creditd --config "$work/creditd.conf" --sandbox \
+STELLAR_TOOLS_API_KEY=sk_test_bench $build/daemon/supervisor/creditd --config "$work/creditd.conf" \
     --socket "$work/creditd.sock" --state-dir "$work/state" >"$work/creditd.log" 2>&1 &
 creditd_pid=$!
 

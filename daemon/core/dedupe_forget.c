@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FORGET_STEP 16u /* images a record */
+#define RETRY_MS 1000
 
 static int append_forget(struct core *core, struct append *append, int64_t now)
 {
@@ -89,10 +90,10 @@ int64_t dedupe_wakeup(const struct core *core)
             dedupe->known[dedupe->clients_first].row.last_used + DEDUPE_KEEP_CLIENT + 1;
         at = client_at < at ? client_at : at;
     }
-    return at;
+    return at > dedupe->retry_at ? at : dedupe->retry_at;
 }
 
-int dedupe_tick(struct core *core, int64_t now)
+static int forget(struct core *core, int64_t now)
 {
     struct dedupe *dedupe = &core->dedupe;
     int r = forget_keys(core, now);
@@ -101,4 +102,14 @@ int dedupe_tick(struct core *core, int64_t now)
         return r;
     struct dedupe_known_client *client = &dedupe->known[dedupe->clients_first];
     return client->row.last_used + DEDUPE_KEEP_CLIENT < now ? forget_stamps(core, client, now) : 0;
+}
+
+int dedupe_tick(struct core *core, int64_t now)
+{
+    if (now < core->dedupe.retry_at)
+        return 0;
+    int r = forget(core, now);
+    if (r < 0) /* a disk full to the last byte: remembered a little longer */
+        core->dedupe.retry_at = now + RETRY_MS;
+    return r;
 }

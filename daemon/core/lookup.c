@@ -16,6 +16,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,28 @@ static int row_kind(const struct exchange_row *row)
     return -1;
 }
 
+/* Whether a row belongs to another push of ours that was begun after the reading: whatever the
+ * clocks say, it is not in consumed_before. */
+static bool begun_after_reading(const struct core *core, const struct exchange_row *row,
+                                const struct core_push *push)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE], again[EXCHANGE_PUSH_ID_SIZE];
+    unsigned long long sequence;
+    unsigned instance, epoch;
+
+    if (row->push_id_length == 0 || row->push_id_length >= sizeof(id))
+        return false;
+    memcpy(id, row->push_id, row->push_id_length);
+    id[row->push_id_length] = '\0';
+    if (sscanf(id, "psh_%8x_%10u_%20llu", &instance, &epoch, &sequence) != 3)
+        return false;
+    core_push_id(core, epoch, sequence, again);
+    if (strcmp(id, again) != 0)
+        return false;
+    return epoch > push->read_epoch ||
+           (epoch == push->read_epoch && sequence > push->read_sequence);
+}
+
 static void count_row(const struct core *core, struct lookup *lookup,
                       const struct exchange_row *row)
 {
@@ -151,11 +174,12 @@ static void count_row(const struct core *core, struct lookup *lookup,
         lookup->possible += row->credits;
         return;
     }
-    if (row->created_at <= window.possible_after)
+    bool certain = begun_after_reading(core, row, push) || row->created_at > window.certain_after;
+    if (!certain && row->created_at <= window.possible_after)
         return;
     if (push->kind == CORE_PUSH_GRANT && row->type == EXCHANGE_ROW_GRANT) {
         lookup->possible += row->credits;
-        if (row->created_at > window.certain_after)
+        if (certain)
             lookup->certain += row->credits;
         return;
     }
@@ -163,10 +187,10 @@ static void count_row(const struct core *core, struct lookup *lookup,
         return;
     if (row->type == EXCHANGE_ROW_DEDUCT) {
         lookup->possible += row->credits;
-        if (row->created_at > window.certain_after)
+        if (certain)
             lookup->certain += row->credits;
     } else if (row->type == EXCHANGE_ROW_REFUND) {
-        lookup->certain -= row->credits; /* some versions lower `consumed` by it, some do not */
+        lookup->refunds += row->credits;
     }
 }
 
@@ -240,6 +264,8 @@ int lookup_history_done(struct core *core, struct balance *balance,
 
     if (!lookup)
         return 0; /* its push was dropped meanwhile */
+    if (answer->outcome == EXCHANGE_RATE_LIMITED)
+        return 0; /* goes on where it was: from the start again it might never end */
     if (answer->outcome != EXCHANGE_OK)
         return failed(core, balance, now);
     int enough = count_page(core, lookup, answer);
@@ -286,6 +312,20 @@ static int64_t movement(const struct push *push, const struct exchange_answer *a
     return answer->balance.consumed - push->row.consumed_before;
 }
 
+/* Whether the rows and the movement of the counter can both be true. Some versions lower `consumed`
+ * by a refund and some do not. Where no row of the push is there the story must be exact: what is
+ * only possible could be the push itself, executed and not yet in the history. */
+static bool one_story(const struct lookup *lookup, int64_t moved)
+{
+    int64_t least = lookup->certain - lookup->refunds;
+
+    if (lookup->push->row.kind == CORE_PUSH_REFUND)
+        return true; /* its rows alone tell */
+    if (lookup->ours_rows == 0)
+        return moved == lookup->certain || moved == least;
+    return moved >= least && moved <= lookup->possible;
+}
+
 int lookup_balance_done(struct core *core, struct balance *balance,
                         const struct exchange_answer *answer, int64_t now)
 {
@@ -293,21 +333,32 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     struct push *push = lookup->push;
     bool none = answer->outcome == EXCHANGE_NO_BALANCE;
 
+    if (answer->outcome == EXCHANGE_RATE_LIMITED)
+        return 0; /* as above */
     if (answer->outcome != EXCHANGE_OK && !none)
         return failed(core, balance, now);
     plan_succeeded(core, balance, now);
 
     int64_t moved = movement(push, answer);
-    /* Some versions lower `consumed` by a refund and some do not: there its rows alone tell. */
-    bool tells = push->row.kind != CORE_PUSH_REFUND;
-    if (tells && (moved < lookup->certain || moved > lookup->possible))
+    if (!one_story(lookup, moved))
         return disagree(core, balance, push, moved, answer, now);
     push->row.mismatches = 0;
     if (lookup->ours_rows > 0)
         return resolve(core, balance, push, push->row.attempt > 1, answer, now);
 
+    if (push->row.empty_readings + 1u < EMPTY_READINGS) {
+        push->row.empty_readings++;
+        look_again(core, balance, push, now);
+        return 0;
+    }
+    /* Not there, for certain. What upstream no longer has would only be refused, and a refusal of a
+     * resend proves nothing: then this push is over, watched like one that was sent again, and a
+     * smaller one follows. */
+    bool deducts = push->row.kind == CORE_PUSH_DEDUCT;
+    if (deducts && (none || answer->balance.balance < push->row.credits))
+        return resolve(core, balance, push, true, answer, now);
+    push->row.empty_readings++;
     look_again(core, balance, push, now);
-    if (++push->row.empty_readings >= EMPTY_READINGS)
-        balance->push_at = now;
+    balance->push_at = now;
     return 0;
 }

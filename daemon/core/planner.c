@@ -448,6 +448,9 @@ static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_re
                  kind <= EXCHANGE_HISTORY);
 
     if (lost) {
+        /* What was under way together fails together: that is one trouble, not many. */
+        if (core->unanswered && now < core->probe_at)
+            return;
         core->probe_delay =
             core->unanswered ? earlier(core->probe_delay * 2, PROBE_MOST_MS) : PROBE_FIRST_MS;
         core->probe_at = later(core->probe_at, now + core->probe_delay);
@@ -490,8 +493,9 @@ static int balance_done(struct core *core, struct balance *balance,
     case EXCHANGE_HISTORY:
         return lookup_history_done(core, balance, answer, now);
     default:
-        return balance->lookup ? lookup_balance_done(core, balance, answer, now)
-                               : reading_balance_done(core, balance, answer, now);
+        if (balance->lookup && balance->lookup->want_balance)
+            return lookup_balance_done(core, balance, answer, now);
+        return reading_balance_done(core, balance, answer, now);
     }
 }
 

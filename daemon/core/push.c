@@ -186,6 +186,8 @@ static void note_before(const struct core *core, const struct balance *balance,
     push->granted_before = balance->reading.granted;
     push->read_before = balance->reading.server_time;
     push->read_at = balance->reading.read_at;
+    push->read_sequence = balance->reading.read_sequence;
+    push->read_epoch = balance->reading.read_epoch;
     push->begun_at = now;
     push->begun_at_server = core->server_known ? now + core->server_ahead : 0;
     push->state = CORE_PUSH_SENDING;

@@ -215,6 +215,8 @@ static int accept(struct core *core, struct balance *balance, const struct excha
     reading.granted = there ? answer->balance.granted : reading.granted;
     reading.server_time = answer->server_time;
     reading.read_at = now;
+    reading.read_sequence = core->sequence;
+    reading.read_epoch = core->epoch;
     row.synced_at = now;
     row.deducted_at_sync = row.deducted;
     row.flags &= ~(uint32_t)(CORE_ROW_READ_FIRST | CORE_ROW_REVOKED);

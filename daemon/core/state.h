@@ -74,7 +74,8 @@ struct lookup {
     unsigned pages;
     int64_t ours; /* credits of this push's rows */
     int64_t ours_rows;
-    bool odd_rows;             /* one of them is not n credits: upstream counts units otherwise */
+    bool odd_rows;   /* one of them is not n credits: upstream counts units otherwise */
+    int64_t refunds; /* credits of refund rows, which may or may not have lowered `consumed` */
     int64_t certain, possible; /* what the rows say `consumed` has moved by: at least, at most */
     struct map seen;           /* row ids: pages shift while we read */
 };
@@ -172,6 +173,7 @@ struct dedupe {
     struct dedupe_known_client *known;
     uint32_t known_count, known_capacity, known_free;
     uint32_t clients_first, clients_last;
+    int64_t retry_at; /* forgetting failed: not before */
 };
 
 /* How many requests upstream allows: configured, or as its headers said. */

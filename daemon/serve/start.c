@@ -3,6 +3,7 @@
  * (ledger.md S3). What has something pending, held or under way is brought into memory; all other
  * balances come when they are first used.
  */
+#include "configured.h"
 #include "loader.h"
 #include "policy.h"
 #include "serve.h"
@@ -23,6 +24,7 @@ struct opening {
     struct serve *serve;
     struct store *store;
     enum record_table table; /* whose rows load_row takes */
+    struct configured configured;
 };
 
 static int ids_add(struct ids *ids, uint32_t id)
@@ -113,10 +115,14 @@ static int load_balances(struct opening *opening)
 static int load_row(void *userdata, const void *key, size_t key_length, const void *value,
                     size_t value_length)
 {
-    const struct opening *opening = userdata;
+    struct opening *opening = userdata;
+    int r = 0;
 
-    return core_load_row(opening->serve->core, opening->table, key, key_length, value,
-                         value_length);
+    if (opening->table == TABLE_PRODUCT)
+        r = configured_note(&opening->configured, key, key_length, value, value_length);
+    return r < 0 ? r
+                 : core_load_row(opening->serve->core, opening->table, key, key_length, value,
+                                 value_length);
 }
 
 static void on_ready(void *userdata, uint32_t slot)
@@ -200,7 +206,7 @@ static int on_store_replay(void *userdata, const struct record *record, uint64_t
         if (r < 0)
             return r;
     }
-    return r;
+    return r < 0 ? r : configured_note_record(&opening->configured, record);
 }
 
 static void on_store_progress(void *userdata)
@@ -210,7 +216,7 @@ static void on_store_progress(void *userdata)
     uv_async_send(&serve->progress); /* from the store's threads: the one call that may */
 }
 
-static int begin(struct serve *serve)
+static int begin(struct serve *serve, const struct configured *configured)
 {
     int64_t now;
     int r;
@@ -221,6 +227,8 @@ static int begin(struct serve *serve)
     reply_gate_init(&serve->gate, serve->marks.durable);
     now = serve_now(serve);
     r = core_start(serve->core, now);
+    if (r == 0)
+        r = configured_drop_missing(configured, serve->config, serve->core, now);
     return r < 0 ? r : policy_configure_products(serve->core, serve->config, NULL, now);
 }
 
@@ -238,9 +246,11 @@ int serve_open_ledger(struct serve *serve)
     r = store_open(&options, on_store_start, on_store_replay, &opening, &serve->store, &error);
     if (r < 0) {
         log_error("%s", error != NULL ? error : strerror(-r));
+        configured_deinit(&opening.configured);
         return 1;
     }
-    r = begin(serve);
+    r = begin(serve, &opening.configured);
+    configured_deinit(&opening.configured);
     if (r < 0) {
         log_error("%s: the ledger cannot be started: %s", options.directory, strerror(-r));
         return 1;

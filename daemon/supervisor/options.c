@@ -32,8 +32,8 @@ static const char help_text[] =
     "  --list-options    print the options of the configuration, with their defaults\n"
     "  --help, --version\n"
     "\n"
-    "SIGHUP reads the configuration and the API key again. SIGTERM ends in order; a second one at "
-    "once.\n";
+    "SIGHUP reads the configuration and the API key again. SIGTERM and SIGINT end in order; a "
+    "second SIGINT at once.\n";
 
 static int finish(int *ret_status, int status)
 {

@@ -143,7 +143,10 @@ static void handle_signal(struct supervisor *supervisor, uint32_t number)
         reload(supervisor);
         break;
     default:
-        if (supervisor->stopping)
+        /* A person at a terminal may insist. A second SIGTERM is what a process manager sends by
+         * the way (timeout(1) sends one to the process and one to its group), and must not cut an
+         * orderly end short. */
+        if (supervisor->stopping && number == SIGINT)
             supervisor_kill(supervisor);
         else
             supervisor_stop(supervisor, 0);

@@ -128,8 +128,12 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
     }
     settings->connect_timeout = config->stellartools.connect_timeout;
     settings->request_timeout = config->stellartools.request_timeout;
-    key_load(config->stellartools.api_key_file, source->environment_key, &settings->api_key,
-             settings->key_problem, sizeof settings->key_problem);
+    /* Whoever points us elsewhere by the environment gives the key that belongs there: the
+     * configured one stays here. */
+    const char *key_file =
+        source->base_url && source->environment_key ? NULL : config->stellartools.api_key_file;
+    key_load(key_file, source->environment_key, &settings->api_key, settings->key_problem,
+             sizeof settings->key_problem);
     *ret_settings = TAKE_PTR(settings);
     return 0;
 }

@@ -142,6 +142,7 @@ static void child_exec(struct child *child)
     /* First out of the way, then into place: the numbers may overlap. */
     for (size_t i = 0; i < child->fd_count; i++)
         high[i] = fcntl(child->fds[i], F_DUPFD_CLOEXEC, 100);
+    dup2(child->log_fd, STDOUT_FILENO); /* or it would get between the lines of TAP */
     dup2(child->log_fd, STDERR_FILENO);
     for (size_t i = 0; i < child->fd_count; i++)
         dup2(high[i], 3 + (int)i);

@@ -52,6 +52,8 @@ static int64_t draw_raw(struct sim *sim, int pair)
     int64_t units = sim->upstream.real_units[pair % SIM_COLUMNS];
     units = units > 0 ? units : 1;
     int64_t push = most / units < INT32_MAX ? most / units : INT32_MAX;
+    if (sim->scenario.wrong_units)
+        push /= 1000; /* it may be taken for that much more here */
     int64_t credits = prng_range(&sim->prng, 1, sim->scenario.spend_max);
     if (prng_chance(&sim->prng, 10) && sim->scenario.grant_max <= 100000)
         return prng_range(&sim->prng, 1, most);

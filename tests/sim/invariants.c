@@ -295,11 +295,11 @@ static void check_told(struct sim *sim)
 static void check_rate(struct sim *sim)
 {
     const struct scenario *s = &sim->scenario;
-    if (!s->rate_headers || s->others_use_rate)
+    if (!s->rate_headers || s->others_use_rate || sim->calm)
         return;
     uint64_t limited = sim->upstream.refused_429 - sim->limited_at_start;
     uint64_t minutes = (uint64_t)(sim->now - sim->started_at) / 60000;
-    if (limited > 16 + minutes / 10)
+    if (limited > 24 + minutes / 10)
         sim_fail(sim, "%llu requests over the limit in %llu minutes", (unsigned long long)limited,
                  (unsigned long long)minutes);
 }

@@ -34,7 +34,7 @@ static int append(void *userdata, size_t size, int use_reserve, uint8_t **ret_bu
                   uint64_t *ret_sequence, uint64_t *ret_place)
 {
     struct ledger *ledger = userdata;
-    if (ledger->no_space && !use_reserve) {
+    if (ledger->full || (ledger->no_space && !use_reserve)) {
         ledger->refused++;
         return -ENOSPC;
     }

@@ -18,17 +18,20 @@ static void resolve_push(struct sim *sim, const struct core_push *push, bool for
         status = core_push_retry(sim->core, sim_text(id), sim->now, &sequence);
     sim_trace(sim, "retry %s (state %u reason %u): %d", id, push->state, push->reason, status);
     if (push->state != CORE_PUSH_PARKED && status != CORE_NOT_PARKED && status != CORE_NOT_FOUND &&
-        status != CORE_MAY_HAVE_RUN)
+        status != CORE_MAY_HAVE_RUN && !process_may_fail(sim, status))
         sim_fail(sim, "push retry of one that is not parked: %d", status);
     if (status == CORE_OK && push->reason != CORE_PARK_REFUSED)
         sim_fail(sim, "push retry of one that may have run (P8)");
     if (status != CORE_OK && sim->ledger.count != records)
         sim_fail(sim, "a refused push retry left a record");
     process_settle(sim);
-    if (status == CORE_OK || push->state != CORE_PUSH_PARKED || (!force && !try_retry))
+    if (status == CORE_OK || status < 0 || push->state != CORE_PUSH_PARKED ||
+        (!force && !try_retry))
         return;
     status = core_push_drop(sim->core, sim_text(id), 0, sim_text("sim"), sim->now, &sequence);
     sim_trace(sim, "drop %s: %d", id, status);
+    if (process_may_fail(sim, status))
+        return;
     if (status != CORE_OK)
         sim_fail(sim, "push drop of a parked one: %d", status);
     process_settle(sim);
@@ -56,7 +59,7 @@ void operators_configure(struct sim *sim, int column)
     int status =
         core_configure_product(sim->core, sim_text(sim->pairs[column].product), units, sim->now);
     sim_trace(sim, "configure %s = %lld: %d", sim->pairs[column].product, (long long)units, status);
-    if (status < 0)
+    if (status < 0 && !process_may_fail(sim, status))
         sim_fail(sim, "core_configure_product: %d", status);
     process_settle(sim);
 }

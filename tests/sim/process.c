@@ -174,6 +174,11 @@ void process_settle(struct sim *sim)
         sim_fail(sim, "ledger: %s", wrong);
 }
 
+bool process_may_fail(const struct sim *sim, int result)
+{
+    return result == -ENOSPC && sim->ledger.full;
+}
+
 static int take_all(struct sim *sim)
 {
     struct exchange exchange;
@@ -182,6 +187,8 @@ static int take_all(struct sim *sim)
         int result = core_next_exchange(sim->core, sim->now, &exchange);
         if (result == -EAGAIN)
             return taken;
+        if (process_may_fail(sim, result))
+            continue; /* nothing was begun, and that balance waits for a while */
         if (result != 0) {
             sim_fail(sim, "core_next_exchange: %d", result);
             return taken;
@@ -197,11 +204,11 @@ void process_pump(struct sim *sim)
 {
     for (int round = 0; round < PUMP_MAX && !sim->failed; round++) {
         int result = core_tick(sim->core, sim->now);
-        if (result < 0)
+        if (result < 0 && !process_may_fail(sim, result))
             sim_fail(sim, "core_tick: %d", result);
         process_settle(sim);
         take_all(sim);
-        if (core_wakeup(sim->core) > sim->now)
+        if (core_wakeup(sim->core) > sim->now || process_may_fail(sim, result))
             return;
     }
     if (!sim->failed)
@@ -216,7 +223,7 @@ void process_probe(struct sim *sim)
     if (core_wakeup(sim->core) <= sim->now)
         return;
     int result = core_next_exchange(sim->core, sim->now, &exchange);
-    if (result == -EAGAIN)
+    if (result == -EAGAIN || process_may_fail(sim, result))
         return;
     process_settle(sim);
     sim_fail(sim, "the planner overslept: an exchange of kind %d is due at %lld, wakeup %lld",

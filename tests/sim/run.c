@@ -170,6 +170,11 @@ static void house_event(struct sim *sim, const struct sim_event *event)
         break;
     case EVENT_SPACE:
         sim->ledger.no_space = !sim->ledger.no_space;
+        sim->ledger.full = sim->ledger.no_space && prng_chance(&sim->prng, 400);
+        sim_trace(sim, "space: %s",
+                  sim->ledger.full       ? "none"
+                  : sim->ledger.no_space ? "reserve"
+                                         : "enough");
         sim_later(sim, sim->scenario.space_every, EVENT_SPACE, 0, 0);
         break;
     case EVENT_PROBE:
@@ -230,7 +235,8 @@ static void advance(struct sim *sim)
 {
     int64_t wakeup = core_wakeup(sim->core), next = queue_next_at(&sim->queue);
     struct sim_event event = {.kind = EVENT_SYNC};
-    if (wakeup < next) {
+    bool in_vain = sim->ledger.full && wakeup <= sim->now; /* what it is for has no room */
+    if (wakeup < next && !in_vain) {
         sim->now = wakeup > sim->now ? wakeup : sim->now;
         return;
     }
@@ -269,7 +275,7 @@ static void calm_down(struct sim *sim)
     sim->calm = true;
     scenario_calm(&sim->scenario);
     sim->weather = FINE;
-    sim->ledger.no_space = false;
+    sim->ledger.no_space = sim->ledger.full = false;
     if (!sim->helper) {
         sim->helper = true;
         core_set_helper(sim->core, true, sim->now);

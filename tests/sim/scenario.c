@@ -45,7 +45,7 @@ static void draw_pace(struct scenario *s, struct prng *prng)
     s->checkpoint_every = prng_chance(prng, 700) ? s->client_every * ONE_OF(prng, 10, 100) : 0;
     s->weather_every = prng_chance(prng, 500) ? ONE_OF(prng, 20000, 120000) : 0;
     s->jump_every = prng_chance(prng, 150) ? s->client_every * 200 : 0;
-    s->space_every = prng_chance(prng, 150) ? s->client_every * 50 : 0;
+    s->space_every = prng_chance(prng, 200) ? s->client_every * 50 : 0;
     s->probe_every = 3 * s->client_every;
 }
 
@@ -129,6 +129,7 @@ void scenario_calm(struct scenario *s)
     s->stuck_lock = s->late = s->twice = s->read_lost = s->read_failed = s->refused = 0;
     s->row_alone = s->balance_alone = s->overwritten = 0;
     s->others_use_rate = false;
+    s->rate_headers = true; /* who is not told the limit may hit it for ever */
     s->wrong_units = false;
 }
 

@@ -12,7 +12,7 @@ void upstream_init(struct upstream *upstream, const struct scenario *scenario, s
     static const int64_t units[] = {1, 10, 1000, 7, INT64_C(1) << 20, INT64_C(1) << 40};
     *upstream = (struct upstream){.scenario = scenario};
     for (int column = 0; column < scenario->products; column++) {
-        upstream->units[column] = units[prng_below(prng, 6)];
+        upstream->units[column] = units[prng_below(prng, scenario->wrong_units ? 4 : 6)];
         upstream->real_units[column] = upstream->units[column];
         if (!scenario->product_endpoint && !scenario->wrong_units)
             upstream->real_units[column] = 1; /* what is assumed then */

@@ -208,6 +208,8 @@ void process_start(struct sim *sim);
 void process_crash(struct sim *sim);
 void process_pump(struct sim *sim);
 void process_settle(struct sim *sim);
+/* Not even the reserve is left: nothing can be recorded, and nothing may happen. */
+bool process_may_fail(const struct sim *sim, int result);
 void process_probe(struct sim *sim);
 /* Loads the rows of `rows` into `core`, then the records after `from` up to `to`. */
 int process_load(struct core *core, struct sim *sim, const struct rowset *rows, uint64_t from,

@@ -194,11 +194,23 @@ Test(run, a_serve_that_ends_badly_while_stopping_is_told)
     cr_assert_eq(stage_wait(stage), 1);
 }
 
-Test(run, a_second_sigterm_kills)
+Test(run, a_second_sigterm_changes_nothing)
 {
     kill(stage->supervisor, SIGTERM);
     actor_expect(serve, "TERM");
     kill(stage->supervisor, SIGTERM);
+    actor_tell(serve, "exit 0");
+    actor_expect(sync_role, "TERM");
+    actor_tell(sync_role, "exit 0");
+    cr_assert_eq(stage_wait(stage), 0);
+    check_all_gone();
+}
+
+Test(run, a_second_sigint_kills)
+{
+    kill(stage->supervisor, SIGINT);
+    actor_expect(serve, "TERM");
+    kill(stage->supervisor, SIGINT);
     actor_expect_end(serve);
     actor_expect_end(sync_role);
     stage_error(stage, "creditd-serve does not stop; it is killed");

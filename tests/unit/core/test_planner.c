@@ -426,6 +426,30 @@ Test(planner, P6_after_a_lost_answer_no_push_until_a_read_succeeds)
     cr_expect(memcmp(exchange.customer, "cus_b", 5) == 0);
 }
 
+Test(planner, P6_pushes_that_are_lost_together_are_one_trouble)
+{
+    struct exchange pushes[8], probe;
+    int64_t lost_at;
+    for (int i = 0; i < 9; i++)
+        stage_know(&stage, name(i), "prod_a", 1, 100);
+    for (int i = 0; i < 9; i++)
+        stage_spend(&stage, name(i), "prod_a", 1);
+    stage_later(&stage, 2000);
+    for (int i = 0; i < 8; i++)
+        pushes[i] = stage_next(&stage, EXCHANGE_PUSH);
+    for (int i = 0; i < 8; i++)
+        stage_end(&stage, &pushes[i], EXCHANGE_UNANSWERED);
+    lost_at = stage.now;
+    probe = stage_await(&stage, EXCHANGE_BALANCE, 20000);
+    cr_expect_leq(stage.now - lost_at, 500, "the first probe came after %d ms",
+                  (int)(stage.now - lost_at));
+    stage_end(&stage, &probe, EXCHANGE_UNANSWERED);
+    lost_at = stage.now;
+    probe = stage_await(&stage, EXCHANGE_BALANCE, 20000);
+    cr_expect_eq(stage.now - lost_at, 1000, "a probe that is lost is one more trouble");
+    stage_end_balance(&stage, &probe, 100, 0);
+}
+
 Test(planner, nothing_without_a_helper)
 {
     stage_know(&stage, "cus_a", "prod_a", 1, 100);

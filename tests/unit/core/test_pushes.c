@@ -358,6 +358,55 @@ Test(push, P3_a_resent_push_is_looked_up_once_more)
     cr_expect_eq(balance().pending, -5);
 }
 
+/* While a watched push is looked up, other needs of its balance go on: a refresh between two pages
+ * is not the look's own reading. */
+Test(push, P3_a_refresh_between_pages_is_no_part_of_the_look)
+{
+    struct exchange exchange = resent();
+    stage_end_push(&stage, &exchange, 5, 95);
+    struct stage_row row = {"ct_1", exchange.push_id, 5, 100000};
+    stage_look(&stage, 2 * DOUBT, &row, 1, 95, 5);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 95, 5);
+    struct stage_row page[] = {{"ct_8", NULL, 3, 1000}, {"ct_7", NULL, 3, 2000}};
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    cr_assert_eq(core_balance_refresh(stage.core, balance().slot, STAGE_UID, stage.now), CORE_OK);
+    stage_end_history(&stage, &exchange, page, 2, true);
+    stage_later(&stage, 100); /* so that the refresh has waited for longer than the next page */
+    for (int i = 0; i < 4 && stage_pushes(&stage) > 0; i++) {
+        cr_assert_eq(core_next_exchange(stage.core, stage.now, &exchange), 0);
+        if (exchange.kind == EXCHANGE_BALANCE)
+            stage_end_balance(&stage, &exchange, 89, 11);
+        else
+            stage_end_history(&stage, &exchange, &row, 1, false);
+        cr_assert(stage_pushes(&stage) == 0 || stage_only_push(&stage).state == CORE_PUSH_WATCHED);
+    }
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().upstream, 89);
+    stage_restart(&stage);
+}
+
+/* From the start again it would never end, where the limit is lower than the pages are many. */
+Test(push, P3_a_429_does_not_begin_the_look_anew)
+{
+    struct exchange push = doubtful(EXCHANGE_UNANSWERED), exchange;
+    struct stage_row rows[] = {{"ct_9", NULL, 1, 1000}, {"ct_7", push.push_id, 5, 110000}};
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    stage_end_history(&stage, &exchange, rows, 1, true);
+    exchange = stage_next(&stage, EXCHANGE_HISTORY);
+    stage.retry_after = 5000;
+    stage_end(&stage, &exchange, EXCHANGE_RATE_LIMITED);
+    stage.retry_after = -1;
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 10000);
+    cr_expect_eq(exchange.offset, 1);
+    stage_end_history(&stage, &exchange, rows + 1, 1, false);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end(&stage, &exchange, EXCHANGE_RATE_LIMITED);
+    exchange = stage_await(&stage, EXCHANGE_BALANCE, 70000);
+    stage_end_balance(&stage, &exchange, 94, 6);
+    cr_expect_eq(balance().pushed_total, 5);
+}
+
 Test(push, P3_two_stories_are_parked_with_both_figures)
 {
     struct exchange push = doubtful(EXCHANGE_FAILED);
@@ -389,6 +438,24 @@ Test(push, P3_spending_elsewhere_belongs_to_the_story)
     stage_look(&stage, 2 * DOUBT, rows, 2, 88, 12);
     cr_expect_eq(stage_pushes(&stage), 0);
     cr_expect_eq(balance().pushed_total, 5);
+}
+
+/* `consumed` is upstream's, of all time: what counts is how it has moved since we read it. */
+Test(push, P3_the_story_begins_at_the_reading_before_the_push)
+{
+    struct exchange exchange;
+    stage_later(&stage, 70000);
+    balance(); /* used: refreshed when due */
+    exchange = stage_await(&stage, EXCHANGE_BALANCE, 1000);
+    stage_end_balance(&stage, &exchange, 200, 1000);
+    stage_later(&stage, 10000);
+    exchange = doubtful(EXCHANGE_UNANSWERED);
+    struct stage_row rows[] = {{"ct_9", exchange.push_id, 5, DOUBT},
+                               {"ct_8", NULL, 1000, DOUBT + 60000}}; /* in that reading already */
+    stage_look(&stage, 2 * DOUBT, rows, 2, 195, 1005);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 5);
+    cr_expect_eq(balance().upstream, 195);
 }
 
 Test(push, P3_pages_are_read_back_to_the_push_and_no_further)

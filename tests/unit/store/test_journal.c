@@ -295,6 +295,45 @@ Test(journal, interval_is_durable_after_a_close)
     keeper_close(&keeper, false);
 }
 
+/* Start writes again what nothing names as durable: after a clean stop that is the mark alone. */
+static int writes_of_a_start(bool clean)
+{
+    int writes;
+
+    keeper.options.durability = STORE_DURABILITY_INTERVAL;
+    trace_open();
+    keeper_wait_prepared(&keeper);
+    for (uint64_t sequence = 1; sequence <= 6; sequence++) {
+        (void)keeper_append(&keeper, true);
+        pthread_mutex_lock(&keeper.lock);
+        while (keeper_marks(&keeper).written < sequence)
+            pthread_cond_wait(&keeper.progress, &keeper.lock);
+        pthread_mutex_unlock(&keeper.lock);
+    }
+    if (clean)
+        keeper_close(&keeper, false);
+    else
+        keeper_abandon(&keeper);
+    trace.writes = 0;
+    keeper_open(&keeper);
+    pthread_mutex_lock(&trace.lock);
+    writes = trace.writes;
+    pthread_mutex_unlock(&trace.lock);
+    cr_assert_eq(keeper.replayed, 6);
+    keeper_abandon(&keeper);
+    return writes;
+}
+
+Test(journal, J4_a_clean_stop_names_all_as_durable)
+{
+    cr_assert_eq(writes_of_a_start(true), 1);
+}
+
+Test(journal, J4_without_a_clean_stop_all_is_in_question)
+{
+    cr_assert_eq(writes_of_a_start(false), 6);
+}
+
 Test(journal, J7_a_second_serve_is_refused)
 {
     struct keeper second = keeper;

@@ -93,7 +93,7 @@ Test(config, defaults)
     cr_assert_eq(c->limits.idle_time, -1);
     cr_assert_eq(c->limits.write_queue, 8388608);
     cr_assert_eq(c->limits.dedupe_keys_per_user, 1000000);
-    cr_assert_eq(c->limits.dedupe_clients_per_user, 10000);
+    cr_assert_eq(c->limits.dedupe_clients_per_user, 1000000);
     cr_assert_eq(c->limits.upstream_turns_per_user, 60);
     cr_assert_eq(c->limits.upstream_turns_per_customer, 10);
 }

@@ -34,9 +34,12 @@ struct core_reading {
     int64_t consumed, granted; /* upstream's own counters, at the last trusted reading */
     int64_t read_at;           /* our time of that reading */
     int64_t server_time;       /* upstream's clock then (its Date header, ms); 0: unknown */
-    int64_t returned;    /* credits of refunds that found their deduction still pending: part of
-                            `pushed` (P10) */
-    int64_t written_off; /* credits of dropped pushes, ever: part of `pushed` (P8) */
+    int64_t returned;       /* credits of refunds that found their deduction still pending: part of
+                               `pushed` (P10) */
+    int64_t written_off;    /* credits of dropped pushes, ever: part of `pushed` (P8) */
+    uint64_t read_sequence; /* of our ledger, when that reading was accepted */
+    uint32_t read_epoch;
+    uint32_t reserved;
 };
 
 /* Where a product's units_per_credit comes from; the configuration wins. */
@@ -93,6 +96,9 @@ struct core_push {
     uint16_t kind;          /* enum core_push_kind */
     uint16_t reserved[3];
     char note[CORE_PUSH_REASON_SIZE]; /* the reason, of refunds and grants */
+    uint64_t read_sequence; /* of our ledger when that reading was accepted: pushes begun later */
+    uint32_t read_epoch;    /* … are not in consumed_before for certain */
+    uint32_t reserved_end;
 };
 
 enum core_hold_state {

@@ -10,9 +10,9 @@
  *
  * Threads: the owner's thread appends and flushes; a journal thread writes and syncs batches; a
  * checkpoint thread reads durable records back from the journal (never the owner's memory) and puts
- * their images into LMDB; it also prepares and recycles segments. store_get, store_each and
- * store_read_record may be called from any thread. No call here blocks on the disk, but those that
- * say so.
+ * their images into LMDB; a space thread prepares, recycles and drops segments. store_get,
+ * store_each and store_read_record may be called from any thread. No call here blocks on the disk,
+ * but those that say so.
  */
 #pragma once
 
@@ -59,8 +59,9 @@ struct store_options {
     uint64_t checkpoint_bytes; /* journal bytes not yet in the store that start a checkpoint early;
                                   at most 256 MiB (S3) */
     const struct store_io *io; /* NULL: the real one */
-    /* Called on the journal or checkpoint thread whenever one of the watermarks, the space or the
-     * failure below has changed. Must only wake the owner (uv_async_send). */
+    /* Called on one of the store's threads whenever one of the watermarks, the space or the failure
+     * below has changed, or an append that was told -EAGAIN may be tried again. Must only wake the
+     * owner (uv_async_send). */
     void (*on_progress)(void *userdata);
     void *userdata;
 };
