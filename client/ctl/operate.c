@@ -87,11 +87,8 @@ static void print_pushes(const struct creditd_push_list_result *result)
         return;
     }
     table_init(&table, "<<<<>><<");
-    for (const char *const *name =
-             (const char *const[]){"push", "state", "customer", "product", "credits", "attempt",
-                                   "begun", "reason", NULL};
-         *name; name++)
-        table_add(&table, *name);
+    table_heads(&table, "push", "state", "customer", "product", "credits", "attempt", "begun",
+                "reason", NULL);
     for (size_t i = 0; i < result->count; i++) {
         const struct creditd_push *push = &result->data[i];
 
