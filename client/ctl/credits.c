@@ -94,24 +94,27 @@ static void print_transactions(const struct creditd_transactions_result *result,
 {
     struct table table;
 
-    if (result->count == 0) {
-        puts("none");
-        return;
-    }
-    table_init(&table, "<<>>><");
-    table_heads(&table, "time", "transaction", "credits", "raw", "left", "state", NULL);
+    table_init(&table, "<<<>>><");
+    table_heads(&table, "time", "transaction", "type", "credits", "raw", "left", "state", NULL);
     for (size_t i = 0; i < result->count; i++) {
         const struct creditd_transaction *transaction = &result->data[i];
 
         table_add(&table, human_time(transaction->created_at).bytes);
         table_add(&table, transaction->id);
+        table_add(&table, transaction->type);
         table_add(&table, human_count(transaction->amount).bytes);
-        table_add(&table, human_count(transaction->raw_amount).bytes);
+        table_add(&table,
+                  transaction->raw_amount < 0 ? "" : human_count(transaction->raw_amount).bytes);
         table_add(&table, human_count(transaction->balance_after).bytes);
         table_add(&table, transaction->push_state);
     }
-    table_print(&table, stdout);
+    if (result->count > 0)
+        table_print(&table, stdout);
+    else
+        puts("none");
     table_deinit(&table);
+    if (result->has_gap)
+        puts("There were older ones; they are no longer kept.");
     if (result->has_more)
         printf("There are more: --offset %" PRId64 "\n", offset + (int64_t)result->count);
 }

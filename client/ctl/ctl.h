@@ -35,7 +35,7 @@ enum exit_code {
     X(METADATA, "metadata", "JSON", "an object that is kept with it")                              \
     X(LIMIT, "limit", "N", "at most so many")                                                      \
     X(OFFSET, "offset", "N", "without so many of the newest")                                      \
-    X(SOURCE, "source", "WORD", "where to look")                                                   \
+    X(SOURCE, "source", "WORD", "upstream: ask StellarTools")                                      \
     X(STATE, "state", "WORD", "only those: sending, doubt, parked, watched")                       \
     X(REASON, "reason", "TEXT", "why, for the record")                                             \
     X(TTL, "ttl", "TIME", "for how long: 90s, 30m, 24h (10m)")                                     \

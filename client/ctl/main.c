@@ -15,7 +15,7 @@ static const struct command commands[] = {
      "spends: deducts ceil(AMOUNT / units per credit) credits", run_consume},
     {"transactions", "PRODUCT", 0, 1,
      WHO_OPTIONS | BIT(PRODUCT) | BIT(LIMIT) | BIT(OFFSET) | BIT(SOURCE),
-     "what was deducted here, newest first", run_transactions},
+     "what was deducted, given back and granted, newest first", run_transactions},
     {"reserve", "PRODUCT AMOUNT", 0, 2,
      WHO_OPTIONS | BIT(PRODUCT) | BIT(AMOUNT) | BIT(TTL) | BIT(KEY) | BIT(STAMP) | BIT(METADATA),
      "holds credits until they are settled, released, or the time is over", run_reserve},

@@ -17,10 +17,12 @@ Test(ctl, tables_for_people)
     has(out, "nothing is pushed: unauthorized");
     has(out, "pushes       ? open");
     cr_assert_eq(ctl("$P transactions --user u prod_1"), 0);
-    has(out, "time                 transaction  credits        raw");
-    has(out, "2023-11-14 22:13:20  tx_1_1         1,234  1,233,567");
+    has(out, "time                 transaction  type    credits        raw");
+    has(out, "2023-11-14 22:13:20  tx_1_1       deduct    1,234  1,233,567");
     cr_assert_eq(ctl("$P transactions --user u prod_1 --offset 20"), 0);
-    has(out, "There are more: --offset 21");
+    has(out, "There are more: --offset 22");
+    has(out, "gr_1_1       grant        50          -  100,000  dropped\n");
+    has(out, "There were older ones; they are no longer kept.\n");
     cr_assert_eq(ctl("$P push list"), 0);
     has(out, "psh_1_1_1  parked  cus_1");
     cr_assert_eq(ctl("$P push drop psh_1_1_1 --reason because"), 0);
