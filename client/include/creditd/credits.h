@@ -130,9 +130,9 @@ int creditd_read_transactions(const struct creditd_reply *reply,
 /* Frees what the result owns; takes NULL and a zeroed result. */
 void creditd_transactions_clear(struct creditd_transactions_result *result);
 
-/* Gives a deduction back, whole or in part, once; later ones are answered with the first one's
- * result. Sent again: a deduction is given back once, however often that is asked for. Takes the
- * role "refund", or the user's own session.
+/* Gives a deduction back, whole or in part, once: asked again, it is answered with the first one's
+ * result, or CREDITD_CONFLICT where another amount was named. Sent again. Takes the role "refund",
+ * or the user's own session.
  */
 struct creditd_credit_refund_request {
     struct creditd_who who;
