@@ -19,6 +19,9 @@ static enum creditd_repeat repeat_of(const char *name, const json_t *params)
         return CREDITD_REPEAT_SAFE;
     if (spec->known & PROTO_BIT(STAMP))
         return CREDITD_REPEAT_STAMPED;
+    /* What ends a reservation, or gives a transaction back, is known by that one's id. */
+    if (spec->needed & (PROTO_BIT(RESERVATION_ID) | PROTO_BIT(TRANSACTION_ID)))
+        return CREDITD_REPEAT_SAFE;
     return spec->role <= PROTO_ROLE_READ ? CREDITD_REPEAT_SAFE : CREDITD_REPEAT_NEVER;
 }
 

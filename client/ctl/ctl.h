@@ -30,14 +30,21 @@ enum exit_code {
     X(PRODUCT, "product", "ID", "the product, in place of the argument")                           \
     X(AMOUNT, "amount", "N", "the raw amount, in place of the argument")                           \
     X(FRESH, "fresh", NULL, "ask StellarTools first")                                              \
-    X(KEY, "key", "KEY", "an idempotency key: the same key spends once")                           \
+    X(KEY, "key", "KEY", "an idempotency key: with the same key it is done once")                  \
     X(STAMP, "stamp", "STAMP", "ask again with the stamp of a call without an answer")             \
-    X(METADATA, "metadata", "JSON", "an object kept with the transaction")                         \
+    X(METADATA, "metadata", "JSON", "an object that is kept with it")                              \
     X(LIMIT, "limit", "N", "at most so many")                                                      \
     X(OFFSET, "offset", "N", "without so many of the newest")                                      \
-    X(SOURCE, "source", "WORD", "where to look")                                                   \
+    X(SOURCE, "source", "WORD", "upstream: ask StellarTools")                                      \
     X(STATE, "state", "WORD", "only those: sending, doubt, parked, watched")                       \
     X(REASON, "reason", "TEXT", "why, for the record")                                             \
+    X(TTL, "ttl", "TIME", "for how long: 90s, 30m, 24h (10m)")                                     \
+    X(EMAIL, "email", "ADDRESS", "the customer's email address")                                   \
+    X(NAME, "name", "TEXT", "the customer's name")                                                 \
+    X(PHONE, "phone", "TEXT", "the customer's telephone number")                                   \
+    X(IMAGE, "image", "URL", "the customer's picture")                                             \
+    X(CANCEL, "cancel-at-period-end", "yes|no", "whether it ends with its period")                 \
+    X(TRIAL_DAYS, "trial-days", "N", "days without payment")                                       \
     X(SECRETS, "secrets", NULL, "show sessions, which are hidden otherwise")
 
 enum ctl_option {
@@ -59,7 +66,7 @@ struct ctl {
     const char *arguments[ARGUMENTS_MAX];
     int argument_count, used_arguments;
     struct creditd *connection;
-    char session[16 * 1024 + 1];
+    char session[CREDITD_SESSION_MAX + 4]; /* and what ends its line */
 };
 
 struct command {
@@ -87,8 +94,22 @@ int ctl_who(struct ctl *ctl, struct creditd_who *ret_who);
 const char *ctl_argument(struct ctl *ctl, enum ctl_option option, const char *name);
 /* EXIT_USAGE where an argument is left. */
 int ctl_no_more(const struct ctl *ctl);
+/* "90s" and so on, in ms; 0 where there is no text. EXIT_USAGE on failure. */
+int ctl_duration(const struct ctl *ctl, const char *name, const char *text, int64_t *ret_ms);
 /* An object from an argument; "-" is standard input. NULL after a message. */
 json_t *ctl_object(const struct ctl *ctl, const char *name, const char *text);
+
+/* begin.c: what many commands begin with; 0, or an exit code after a message. */
+/* Whose, and the connection. */
+int ctl_begin(struct ctl *ctl, struct creditd_who *ret_who);
+/* Whose, the product, the raw amount, and the connection. */
+int ctl_begin_purchase(struct ctl *ctl, struct creditd_who *ret_who, const char **ret_product,
+                       int64_t *ret_amount);
+/* --metadata; NULL where it is not given. To be freed. */
+int ctl_metadata(const struct ctl *ctl, struct creditd_map **ret_map);
+/* --key or --stamp, into what a request takes; `stamp` is the stamp's place. */
+int ctl_once(const struct ctl *ctl, const char **ret_key, struct creditd_stamp *stamp,
+             const struct creditd_stamp **ret_stamp);
 
 /* output.c */
 int ctl_open(struct ctl *ctl);
@@ -118,6 +139,22 @@ void table_deinit(struct table *table);
 void table_add(struct table *table, const char *text);
 void table_print(const struct table *table, FILE *file);
 
+void table_row(struct table *table, const char *name, const char *value);
+/* Texts until NULL. */
+void table_heads(struct table *table, ...) __attribute__((sentinel));
+
+/* object.c */
+void ctl_note_staleness(bool stale, int64_t synced_at);
+/* All members, one a line. */
+void ctl_print_object(const struct creditd_object *object);
+/* How a member is shown; its text lives in `text`. */
+struct cell {
+    char bytes[256];
+};
+struct cell cell_of(const char *key, const struct creditd_value *value);
+/* Prints what a call has come to: as JSON, as an object, or why it failed. Clears the object. */
+int ctl_finish_object(const struct ctl *ctl, int status, struct creditd_object *object);
+
 /* json.c */
 json_t *json_from_value(const struct creditd_value *value);
 /* The members of an object into a map. */
@@ -129,6 +166,27 @@ int run_balance(struct ctl *ctl);
 int run_check(struct ctl *ctl);
 int run_consume(struct ctl *ctl);
 int run_transactions(struct ctl *ctl);
+int run_reserve(struct ctl *ctl);
+int run_extend(struct ctl *ctl);
+int run_settle(struct ctl *ctl);
+int run_release(struct ctl *ctl);
+int run_grant(struct ctl *ctl);
+int run_refund_credits(struct ctl *ctl);
+int run_refund_payment(struct ctl *ctl);
+int run_access(struct ctl *ctl);
+int run_customer_create(struct ctl *ctl);
+int run_customer_retrieve(struct ctl *ctl);
+int run_customer_update(struct ctl *ctl);
+int run_customer_link(struct ctl *ctl);
+int run_customer_unlink(struct ctl *ctl);
+int run_user_created(struct ctl *ctl);
+int run_subscription_create(struct ctl *ctl);
+int run_subscription_list(struct ctl *ctl);
+int run_subscription_retrieve(struct ctl *ctl);
+int run_subscription_update(struct ctl *ctl);
+int run_subscription_cancel(struct ctl *ctl);
+int run_subscription_pause(struct ctl *ctl);
+int run_subscription_resume(struct ctl *ctl);
 int run_push_list(struct ctl *ctl);
 int run_push_retry(struct ctl *ctl);
 int run_push_drop(struct ctl *ctl);

@@ -15,7 +15,52 @@ static const struct command commands[] = {
      "spends: deducts ceil(AMOUNT / units per credit) credits", run_consume},
     {"transactions", "PRODUCT", 0, 1,
      WHO_OPTIONS | BIT(PRODUCT) | BIT(LIMIT) | BIT(OFFSET) | BIT(SOURCE),
-     "what was deducted here, newest first", run_transactions},
+     "what was deducted, given back and granted, newest first", run_transactions},
+    {"reserve", "PRODUCT AMOUNT", 0, 2,
+     WHO_OPTIONS | BIT(PRODUCT) | BIT(AMOUNT) | BIT(TTL) | BIT(KEY) | BIT(STAMP) | BIT(METADATA),
+     "holds credits until they are settled, released, or the time is over", run_reserve},
+    {"extend", "RESERVATION", 1, 1, WHO_OPTIONS | BIT(TTL),
+     "gives a reservation more time, from now", run_extend},
+    {"settle", "RESERVATION AMOUNT", 2, 2, WHO_OPTIONS | BIT(METADATA),
+     "spends what was really used, and ends the reservation", run_settle},
+    {"release", "RESERVATION", 1, 1, WHO_OPTIONS, "ends a reservation; nothing is spent",
+     run_release},
+    {"grant", "PRODUCT AMOUNT", 0, 2,
+     WHO_OPTIONS | BIT(PRODUCT) | BIT(AMOUNT) | BIT(REASON) | BIT(KEY) | BIT(STAMP),
+     "adds credits, once StellarTools has them", run_grant},
+    {"refund credits", "PRODUCT TRANSACTION", 2, 2, WHO_OPTIONS | BIT(AMOUNT) | BIT(REASON),
+     "gives a deduction back, whole or --amount of it, once", run_refund_credits},
+    {"refund payment", "PAYMENT", 1, 1, WHO_OPTIONS | BIT(REASON) | BIT(METADATA) | BIT(KEY),
+     "gives a payment back", run_refund_payment},
+    {"access", "PRODUCT", 1, 1, WHO_OPTIONS | BIT(FRESH),
+     "whether a product may be used, and by what", run_access},
+    {"customer create", "", 0, 0, WHO_OPTIONS | BIT(EMAIL) | BIT(NAME) | BIT(IMAGE),
+     "creates or links the user's customer", run_customer_create},
+    {"customer retrieve", "", 0, 0, WHO_OPTIONS | BIT(FRESH),
+     "the customer, as StellarTools has it", run_customer_retrieve},
+    {"customer update", "", 0, 0,
+     WHO_OPTIONS | BIT(EMAIL) | BIT(NAME) | BIT(PHONE) | BIT(IMAGE) | BIT(METADATA),
+     "changes the customer at StellarTools", run_customer_update},
+    {"customer link", "USER CUSTOMER", 2, 2, 0,
+     "links a user to a customer, in place of an old link", run_customer_link},
+    {"customer unlink", "USER", 1, 1, 0, "forgets a user's link", run_customer_unlink},
+    {"user created", "USER EMAIL", 2, 2, BIT(NAME) | BIT(IMAGE), "tells of a signup",
+     run_user_created},
+    {"subscription create", "PRODUCT", 1, 1,
+     WHO_OPTIONS | BIT(METADATA) | BIT(CANCEL) | BIT(TRIAL_DAYS) | BIT(KEY),
+     "subscribes the customer to a product", run_subscription_create},
+    {"subscription list", "", 0, 0, WHO_OPTIONS | BIT(FRESH), "the customer's subscriptions",
+     run_subscription_list},
+    {"subscription retrieve", "SUBSCRIPTION", 1, 1, WHO_OPTIONS | BIT(FRESH), "one of them",
+     run_subscription_retrieve},
+    {"subscription update", "SUBSCRIPTION", 1, 1,
+     WHO_OPTIONS | BIT(METADATA) | BIT(CANCEL) | BIT(PRODUCT), "changes it",
+     run_subscription_update},
+    {"subscription cancel", "SUBSCRIPTION", 1, 1, WHO_OPTIONS, "cancels it, at its period's end",
+     run_subscription_cancel},
+    {"subscription pause", "SUBSCRIPTION", 1, 1, WHO_OPTIONS, "pauses it", run_subscription_pause},
+    {"subscription resume", "SUBSCRIPTION", 1, 1, WHO_OPTIONS, "resumes it",
+     run_subscription_resume},
     {"call", "METHOD [JSON]", 1, 2, BIT(STAMP),
      "any method, with its parameters as a JSON object (- for input)", run_call},
     {"push list", "", 0, 0, BIT(STATE) | BIT(LIMIT), "open and parked pushes", run_push_list},
@@ -33,7 +78,7 @@ static void help(FILE *file)
     fprintf(file, "usage: creditctl [--socket PATH] [--json] COMMAND ...\n\n"
                   "Asks creditd, the credits daemon of this machine.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(file, "  %-14s%s\n", commands[i].name, commands[i].help);
+        fprintf(file, "  %-23s%s\n", commands[i].name, commands[i].help);
     fputs("\nOptions, before the command or after it:\n", file);
     ctl_help_options(NULL, file);
     fprintf(file, "\ncreditctl COMMAND --help says more.\n"
@@ -58,6 +103,26 @@ static int matches(const struct command *command, int argc, char **argv)
     return argc >= 2 && strcmp(command->name + first + 1, argv[1]) == 0 ? 2 : 0;
 }
 
+/* Whether the word begins commands of two words. */
+static bool is_group(const char *word)
+{
+    size_t length = strlen(word);
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strncmp(commands[i].name, word, length) == 0 && commands[i].name[length] == ' ')
+            return true;
+    return false;
+}
+
+static int unknown(int argc, char **argv)
+{
+    bool has_second = argc > 1 && is_group(argv[0]);
+
+    fprintf(stderr, "creditctl: there is no command %s%s%s; creditctl --help lists them\n", argv[0],
+            has_second ? " " : "", has_second ? argv[1] : "");
+    return EXIT_USAGE;
+}
+
 static int run(struct ctl *ctl, int argc, char **argv)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
@@ -76,10 +141,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
         creditd_close(ctl->connection);
         return r;
     }
-    fprintf(stderr, "creditctl: there is no command %s%s%s; creditctl --help lists them\n", argv[0],
-            strcmp(argv[0], "push") == 0 && argc > 1 ? " " : "",
-            strcmp(argv[0], "push") == 0 && argc > 1 ? argv[1] : "");
-    return EXIT_USAGE;
+    return unknown(argc, argv);
 }
 
 int main(int argc, char **argv)

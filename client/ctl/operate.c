@@ -86,12 +86,9 @@ static void print_pushes(const struct creditd_push_list_result *result)
         puts("none");
         return;
     }
-    table_init(&table, "<<<<>><<");
-    for (const char *const *name =
-             (const char *const[]){"push", "state", "customer", "product", "credits", "attempt",
-                                   "begun", "reason", NULL};
-         *name; name++)
-        table_add(&table, *name);
+    table_init(&table, "<<<<<>><<");
+    table_heads(&table, "push", "state", "customer", "product", "type", "credits", "attempt",
+                "begun", "reason", NULL);
     for (size_t i = 0; i < result->count; i++) {
         const struct creditd_push *push = &result->data[i];
 
@@ -99,6 +96,7 @@ static void print_pushes(const struct creditd_push_list_result *result)
         table_add(&table, push->state);
         table_add(&table, push->customer_id);
         table_add(&table, push->product_id);
+        table_add(&table, push->type);
         table_add(&table, human_count(push->credits).bytes);
         table_add(&table, human_count(push->attempt).bytes);
         table_add(&table, human_age(push->begun_at).bytes);

@@ -30,7 +30,7 @@ void ctl_help_options(const struct command *command, FILE *file)
             continue;
         snprintf(name, sizeof name, "--%s%s%s", options[i].word, options[i].takes ? " " : "",
                  options[i].takes ? options[i].takes : "");
-        fprintf(file, "  %-22s%s\n", name, options[i].help);
+        fprintf(file, "  %-31s%s\n", name, options[i].help);
     }
 }
 
@@ -117,6 +117,30 @@ int ctl_number(const struct ctl *ctl, const char *name, const char *text, int64_
     return 0;
 }
 
+int ctl_duration(const struct ctl *ctl, const char *name, const char *text, int64_t *ret_ms)
+{
+    static const struct {
+        const char *word;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    char *end;
+    long long number;
+
+    *ret_ms = 0;
+    if (!text)
+        return 0;
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (errno != 0 || end == text || number < 1 || strcmp(end, units[i].word) != 0 ||
+            number > INT64_C(9007199254740991) / units[i].ms)
+            continue;
+        *ret_ms = number * units[i].ms;
+        return 0;
+    }
+    return ctl_usage(ctl, "%s must be a time like 500ms, 90s, 30m or 24h, not %s", name, text);
+}
+
 const char *ctl_argument(struct ctl *ctl, enum ctl_option option, const char *name)
 {
     if (ctl->options[option])
@@ -156,6 +180,9 @@ static int read_session(struct ctl *ctl, const char *path)
     while (length > 0 && strchr("\r\n", ctl->session[length - 1]))
         length--;
     ctl->session[length] = '\0';
+    if (length > CREDITD_SESSION_MAX)
+        return ctl_usage(ctl, "%s holds more than a session may have, %u bytes", path,
+                         CREDITD_SESSION_MAX);
     return length > 0 ? 0 : ctl_usage(ctl, "%s holds no session", path);
 }
 

@@ -65,6 +65,9 @@ static const char *advice(int status)
         return "creditctl push list shows what was seen, and [products] sets its units_per_credit";
     case CREDITD_UNAUTHENTICATED:
         return "the user must sign in again";
+    case CREDITD_SESSION_UNAVAILABLE:
+        return "the application could not be asked; [better_auth] in the configuration says where "
+               "it is";
     default:
         return NULL;
     }

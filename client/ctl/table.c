@@ -1,5 +1,7 @@
-/* Aligned columns. Widths are counted in characters of UTF-8, not bytes. */
+/* Aligned columns. Widths are counted in characters of UTF-8, not bytes. What comes from elsewhere
+ * cannot move the terminal's cursor: control characters are shown as question marks. */
 #include "ctl.h"
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,17 @@ void table_deinit(struct table *table)
     free(table->cells);
 }
 
+/* C0, DEL, and C1 in UTF-8 (c2 80 to c2 9f). */
+static void hide_controls(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+            p[0] = p[1] = '?';
+    }
+}
+
 void table_add(struct table *table, const char *text)
 {
     char **cells = realloc(table->cells, (table->size + 1) * sizeof *cells);
@@ -27,7 +40,25 @@ void table_add(struct table *table, const char *text)
         table->is_broken = true;
         return;
     }
+    hide_controls(copy);
     cells[table->size++] = copy;
+}
+
+void table_row(struct table *table, const char *name, const char *value)
+{
+    table_add(table, name);
+    table_add(table, value);
+}
+
+void table_heads(struct table *table, ...)
+{
+    va_list heads;
+    const char *head;
+
+    va_start(heads, table);
+    while ((head = va_arg(heads, const char *)))
+        table_add(table, head);
+    va_end(heads);
 }
 
 static int width_of(const char *text)

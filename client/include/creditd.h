@@ -37,8 +37,9 @@
  * Spending exactly once
  * ---------------------
  * Sending a consume twice would spend twice, so each carries a stamp that the daemon remembers:
- * the second copy is answered with the first one's result, and `replayed` says so. The library
- * draws the stamps; a lost connection or a restart of the daemon needs nothing from you.
+ * the second copy is answered with the first one's result, and `replayed` says so. So does each
+ * reserve and each grant. The library draws the stamps; a lost connection or a restart of the
+ * daemon needs nothing from you.
  *
  * What is left is a call that ends without an answer: its deadline passed, or you closed the
  * connection. creditd_reply_in_doubt() then says whether it may have been executed, and

@@ -28,6 +28,9 @@ static const struct field transaction_fields[] = {
     FIELD(TEXT, struct creditd_transaction, customer_id),
     FIELD(TEXT, struct creditd_transaction, product_id),
     FIELD_OPTIONAL(TEXT, struct creditd_transaction, push_state),
+    FIELD_OPTIONAL(TEXT, struct creditd_transaction, reservation_id),
+    FIELD_OPTIONAL(TEXT, struct creditd_transaction, refunded_transaction_id),
+    FIELD_OPTIONAL(TEXT_CUT, struct creditd_transaction, reason),
     FIELD(INT, struct creditd_transaction, amount),
     FIELD_OPTIONAL(INT, struct creditd_transaction, raw_amount),
     FIELD_OPTIONAL(INT, struct creditd_transaction, balance_after),
@@ -49,7 +52,7 @@ int creditd_read_transactions(const struct creditd_reply *reply,
     struct message message = {0};
     struct owner *owner;
     struct list list;
-    int r = reply->status;
+    int r = reply->status, has_gap = 0;
 
     if (r != 0)
         return r;
@@ -63,9 +66,13 @@ int creditd_read_transactions(const struct creditd_reply *reply,
         owner_free(owner);
         return r;
     }
+    map_get_bool(&message.result, "gap", &has_gap);
     set_metadata(list.data, list_elements(&message.result));
-    *ret_result = (struct creditd_transactions_result){
-        .data = list.data, .count = list.count, .has_more = list.has_more, .owner = owner};
+    *ret_result = (struct creditd_transactions_result){.data = list.data,
+                                                       .count = list.count,
+                                                       .has_more = list.has_more,
+                                                       .has_gap = has_gap != 0,
+                                                       .owner = owner};
     return 0;
 }
 

@@ -179,15 +179,33 @@ static int end_customer(struct core *core, struct intent *intent,
                         const struct exchange_object *object, int64_t now)
 {
     struct core_text customer = {object->id, object->id_length}, user_id = owner_of(intent);
-    const struct link *owner = link_of_customer(core, customer);
 
-    if (owner) /* an operator was quicker */
+    if (link_find(core, user_id) || link_of_customer(core, customer)) /* others were quicker */
         return intent_drop(core, intent, now);
     int r = link_make(core, user_id, customer, object->body, object->body_length, intent->row.uid,
                       now, NULL);
     if (r < 0)
         return retry(core, intent, now);
     return intent_drop(core, intent, now);
+}
+
+static int customer_made(struct core *core, struct intent *intent,
+                         const struct exchange_object *object, int64_t now)
+{
+    char *copy = strndup(intent->owner, intent->row.owner_length);
+    char *made = strndup(object->id, object->id_length);
+    int r = copy && made ? end_customer(core, intent, object, now) : -ENOMEM;
+
+    if (r == 0) {
+        struct core_text user_id = {copy, strlen(copy)};
+        if (link_find(core, user_id))
+            search_intent_ended(core, user_id, CORE_OK, NULL, now);
+        else if (!intent_of_user(core, user_id)) /* it is another user's by now */
+            search_intent_ended(core, user_id, CORE_TAKEN, made, now);
+    }
+    free(copy);
+    free(made);
+    return r;
 }
 
 static int succeeded(struct core *core, struct intent *intent, const struct exchange_object *object,
@@ -198,13 +216,7 @@ static int succeeded(struct core *core, struct intent *intent, const struct exch
     if (object->id_length >= sizeof(next.object_id))
         return retry(core, intent, now);
     if (next.kind == CORE_INTENT_CUSTOMER) {
-        char *user_id = strndup(intent->owner, intent->row.owner_length);
-        int r = user_id ? end_customer(core, intent, object, now) : -ENOMEM;
-        if (user_id && link_find(core, (struct core_text){user_id, strlen(user_id)}))
-            search_intent_ended(core, (struct core_text){user_id, strlen(user_id)}, CORE_OK, NULL,
-                                now);
-        free(user_id);
-        return r;
+        return customer_made(core, intent, object, now);
     }
     memcpy(next.object_id, object->id, object->id_length);
     next.object_id[object->id_length] = '\0';
@@ -266,6 +278,7 @@ void intent_fire(struct core *core, struct job *job, int64_t now)
 
     if (linked) { /* a crash came between the link and the end of its intent, or an operator was
                      quicker */
+        search_intent_ended(core, owner_of(intent), CORE_OK, NULL, now);
         if (intent_drop(core, intent, now) < 0)
             job_at(core, job, now + RETRY_MS);
         return;
@@ -377,7 +390,12 @@ static int lookup_done(struct core *core, struct intent *intent,
     char id[EXCHANGE_PUSH_ID_SIZE];
 
     if (answer->outcome != EXCHANGE_OK) {
-        intent->cursor[0] = '\0';
+        bool delayed =
+            answer->outcome == EXCHANGE_RATE_LIMITED || answer->outcome == EXCHANGE_NOT_SENT;
+        if (!delayed) { /* a low limit must not keep a long list from ending */
+            intent->cursor[0] = '\0';
+            intent->pages = 0;
+        }
         return retry(core, intent, now);
     }
     core_intent_id(core, intent->row.epoch, intent->row.sequence, id);
@@ -487,6 +505,21 @@ int intent_of_customer(struct core *core, struct core_text user_id, struct core_
     if (send)
         job_ready(core, &intent->job, TURN_COLD, true);
     return 0;
+}
+
+bool intent_is_wish(const struct intent *intent)
+{
+    return intent->row.state == CORE_INTENT_WANTED;
+}
+
+uint64_t intent_reveals(const struct intent *intent)
+{
+    return intent->last_sequence;
+}
+
+bool intent_is_resent(const struct job *job)
+{
+    return job->exchange_kind == EXCHANGE_CREATE && !((const struct intent *)job)->row.clean;
 }
 
 int intent_drop(struct core *core, struct intent *intent, int64_t now)

@@ -161,7 +161,10 @@ int core_link_set(struct core *core, struct core_text user_id, struct core_text 
         *ret_sequence = owner->sequence;
         return CORE_OK;
     }
-    return link_make(core, user_id, customer, NULL, 0, uid, now, ret_sequence);
+    int r = link_make(core, user_id, customer, NULL, 0, uid, now, ret_sequence);
+    if (r == 0)
+        search_intent_ended(core, user_id, CORE_OK, NULL, now);
+    return r;
 }
 
 int core_link_remove(struct core *core, struct core_text user_id, uint32_t uid, int64_t now,

@@ -521,7 +521,8 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
 
     if (found) {
         struct job *job = (struct job *)(uintptr_t)*found;
-        learn(core, job->exchange_kind, !job->is_write, job->kind == JOB_INTENT, answer, now);
+        bool resent = job->kind == JOB_INTENT && intent_is_resent(job);
+        learn(core, job->exchange_kind, !job->is_write, resent, answer, now);
         return job_done(core, job, answer, now);
     }
     found = map_get(&core->exchanges, hash_number(exchange_id));

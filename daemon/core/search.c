@@ -84,14 +84,19 @@ static void tell(struct core *core, const struct search *search)
 
 /* --- ends --- */
 
-static void end(struct core *core, struct search *search, int status, const char *message,
-                int64_t now)
+/* A create that is more than a wish ends by itself. */
+static void drop_wish(struct core *core, const struct search *search, int64_t now)
 {
     struct intent *wish = intent_of_user(core, text_of(search->user_id));
 
-    if (wish && search->phase != PHASE_CREATE)
-        (void)intent_drop(core, wish,
-                          now); /* at worst the wish is looked into again after a start */
+    if (wish && intent_is_wish(wish))
+        (void)intent_drop(core, wish, now);
+}
+
+static void end(struct core *core, struct search *search, int status, const char *message,
+                int64_t now)
+{
+    drop_wish(core, search, now); /* at worst it is looked into again after a start */
     search->phase = PHASE_ENDED;
     search->status = status;
     search->until = now + core->policy.unknown_ttl;
@@ -100,16 +105,32 @@ static void end(struct core *core, struct search *search, int status, const char
     tell(core, search);
 }
 
-static void linked(struct core *core, struct search *search)
+static void linked(struct core *core, struct search *search, int64_t now)
 {
     struct hash128 key = search->key;
 
-    drop(core, search);
+    drop_wish(core, search, now);
+    if (search->job.exchange) { /* which still points at it: it goes when that has ended */
+        search->phase = PHASE_ENDED;
+        search->status = CORE_OK;
+        search->until = now;
+    } else {
+        drop(core, search);
+    }
     if (core->effects.linked)
         core->effects.linked(core->effects.userdata, key);
 }
 
-static int retry(struct core *core, struct search *search, int64_t now)
+static void begin_again(struct search *search)
+{
+    free(search->exact.body);
+    free(search->other.body);
+    search->exact = search->other = (struct found){0};
+    search->cursor[0] = search->ids[0] = '\0';
+    search->pages = 0;
+}
+
+static int go_on_later(struct core *core, struct search *search, int64_t now)
 {
     search->delay = search->delay ? search->delay * 2 : RETRY_FIRST_MS;
     search->delay = search->delay < RETRY_MOST_MS ? search->delay : RETRY_MOST_MS;
@@ -117,11 +138,22 @@ static int retry(struct core *core, struct search *search, int64_t now)
     return 0;
 }
 
+/* From the first page: what was counted must not be counted again. */
+static int retry(struct core *core, struct search *search, int64_t now)
+{
+    begin_again(search);
+    return go_on_later(core, search, now);
+}
+
 static int link_to(struct core *core, struct search *search, const char *customer, const void *body,
                    size_t length, int64_t now)
 {
     struct core_text owner, user_id = text_of(search->user_id);
 
+    if (link_find(core, user_id)) { /* an operator was quicker */
+        linked(core, search, now);
+        return 0;
+    }
     if (core_link_owner(core, text_of(customer), &owner) &&
         (owner.length != user_id.length || memcmp(owner.data, user_id.data, owner.length) != 0)) {
         end(core, search, CORE_TAKEN, customer, now);
@@ -130,10 +162,7 @@ static int link_to(struct core *core, struct search *search, const char *custome
     int r = link_make(core, user_id, text_of(customer), body, length, search->uid, now, NULL);
     if (r < 0)
         return retry(core, search, now);
-    struct intent *wish = intent_of_user(core, user_id);
-    if (wish)
-        (void)intent_drop(core, wish, now);
-    linked(core, search);
+    linked(core, search, now);
     return 0;
 }
 
@@ -164,6 +193,11 @@ static char *payload_of(const struct search *search, size_t *ret_length)
 static int create(struct core *core, struct search *search, int64_t now)
 {
     size_t length;
+
+    if (link_find(core, text_of(search->user_id))) {
+        linked(core, search, now);
+        return 0;
+    }
     char *payload = payload_of(search, &length);
     int r = payload ? intent_of_customer(core, text_of(search->user_id),
                                          (struct core_text){payload, length}, true, search->uid,
@@ -205,7 +239,9 @@ void search_fire(struct core *core, struct job *job, int64_t now)
 {
     struct search *search = (struct search *)job;
 
-    if (search->phase == PHASE_ENDED)
+    if (search->phase == PHASE_ENDED && search->job.exchange)
+        job_at(core, job, now + RETRY_FIRST_MS);
+    else if (search->phase == PHASE_ENDED)
         drop(core, search);
     else if (search->phase == PHASE_CREATE || search->phase == PHASE_CLAIMED)
         (void)start(core, search, now);
@@ -267,15 +303,6 @@ static int take(struct search *search, struct found *found, const struct exchang
     return 0;
 }
 
-static void begin_again(struct search *search)
-{
-    free(search->exact.body);
-    free(search->other.body);
-    search->exact = search->other = (struct found){0};
-    search->cursor[0] = search->ids[0] = '\0';
-    search->pages = 0;
-}
-
 static int conclude(struct core *core, struct search *search, int64_t now)
 {
     const struct found *found = search->exact.count ? &search->exact : &search->other;
@@ -301,10 +328,8 @@ static int page_done(struct core *core, struct search *search, const struct exch
             r = take(search, &search->exact, row);
         else if (same_spelling(row, search->email, false))
             r = take(search, &search->other, row);
-        if (r < 0) {
-            begin_again(search);
+        if (r < 0)
             return retry(core, search, now);
-        }
     }
     size_t length = answer->objects.cursor_length;
     bool more = answer->objects.has_more && length > 0 && length < sizeof(search->cursor) &&
@@ -322,12 +347,30 @@ static int page_done(struct core *core, struct search *search, const struct exch
     return 0;
 }
 
+/* Its end came while an exchange was under way; who asked in the meantime is told now. */
+static int ended_meanwhile(struct core *core, struct search *search, int64_t now)
+{
+    struct intent *wish = intent_of_user(core, text_of(search->user_id));
+
+    if (search->status != CORE_OK)
+        return 0;
+    if (wish && intent_is_wish(wish)) {
+        begin_again(search);
+        return start(core, search, now);
+    }
+    tell(core, search);
+    drop(core, search);
+    return 0;
+}
+
 int search_done(struct core *core, struct job *job, const struct exchange_answer *answer,
                 int64_t now)
 {
     struct search *search = (struct search *)job;
     bool answered = answer->outcome == EXCHANGE_OK;
 
+    if (search->phase == PHASE_ENDED)
+        return ended_meanwhile(core, search, now);
     if (search->phase == PHASE_CLAIMED) {
         bool denied = answer->outcome == EXCHANGE_NOT_FOUND || answer->outcome == EXCHANGE_REFUSED;
         if (answered && answer->objects.count == 1 &&
@@ -338,8 +381,10 @@ int search_done(struct core *core, struct job *job, const struct exchange_answer
     }
     if (answered)
         return page_done(core, search, answer, now);
-    begin_again(search); /* pages of different moments do not make one list */
-    return retry(core, search, now);
+    /* A low limit must not keep a long list from ending; else, pages of different moments do not
+     * make one list. */
+    bool delayed = answer->outcome == EXCHANGE_RATE_LIMITED || answer->outcome == EXCHANGE_NOT_SENT;
+    return delayed ? go_on_later(core, search, now) : retry(core, search, now);
 }
 
 void search_intent_ended(struct core *core, struct core_text user_id, int status,
@@ -350,7 +395,7 @@ void search_intent_ended(struct core *core, struct core_text user_id, int status
     if (!search)
         return;
     if (status == CORE_OK)
-        linked(core, search);
+        linked(core, search, now);
     else
         end(core, search, status, message, now);
 }
@@ -414,6 +459,8 @@ int core_link_get(struct core *core, const struct core_user *user, bool may_crea
         ret_link->message = search->message;
         if (search->until > now)
             return search->status;
+        if (search->job.exchange)
+            return CORE_COLD;
         drop(core, search);
         search = NULL;
     }
@@ -444,13 +491,20 @@ int core_link_wish(struct core *core, const struct core_user *user, uint32_t uid
                    uint64_t *ret_sequence)
 {
     struct search *search = find(core, user_hash(core, user->user_id));
+    const struct link *link = link_find(core, user->user_id);
+    const struct intent *known = intent_of_user(core, user->user_id);
     size_t length;
 
-    *ret_sequence = 0;
     if (too_long(user))
         return -EINVAL;
-    if (link_find(core, user->user_id) || intent_of_user(core, user->user_id))
+    if (link || known) {
+        *ret_sequence = link ? link_sequence(link) : intent_reveals(known);
         return CORE_OK;
+    }
+    if (search && search->phase == PHASE_ENDED && !search->job.exchange) {
+        drop(core, search);
+        search = NULL;
+    }
     bool is_new = !search;
     int r = search ? 0 : make(core, user, uid, &search);
     if (r < 0)

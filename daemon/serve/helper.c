@@ -1,7 +1,7 @@
 /* See helper.h. */
 #include "helper.h"
 #include "serve.h"
-#include "upstream_words.h"
+#include "writes.h"
 #include <errno.h>
 #include <proto/upstream.h>
 #include <stdlib.h>
@@ -23,14 +23,20 @@ struct running {
     bool sent;
 };
 
-static void running_done(struct running *running, const struct exchange_answer *answer)
+/* `result` is the answer's map; NULL: none came. */
+static void running_done(struct running *running, const struct exchange_answer *answer,
+                         const msgpack_object *result)
 {
     struct helper *helper = running->helper;
-    int r = core_exchange_done(helper->serve->core, running->exchange.id, answer,
-                               serve_now(helper->serve));
+    struct serve *serve = helper->serve;
+    int r;
 
+    write_created(serve, &running->exchange, answer); /* while the exchange is still known */
+    r = core_exchange_done(serve->core, running->exchange.id, answer, serve_now(serve));
     if (r < 0)
         log_error("the end of an exchange with StellarTools: %s", strerror(-r));
+    if (running->exchange.kind == EXCHANGE_ERRAND)
+        errands_done(&serve->errands, running->exchange.errand, answer, result);
     list_remove(&running->link);
     helper->count--;
     free(running);
@@ -41,7 +47,7 @@ static void running_end(struct running *running, enum exchange_outcome outcome)
     struct exchange_answer answer;
 
     upstream_no_answer(outcome, &answer);
-    running_done(running, &answer);
+    running_done(running, &answer, NULL);
 }
 
 static void cut_off(struct helper *helper)
@@ -58,8 +64,9 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
 
     switch (reply->kind) {
     case IPC_REPLY_RESULT:
-        upstream_read_answer(running->exchange.kind, reply->result, helper->rows, &answer);
-        running_done(running, &answer);
+        upstream_read_answer(running->exchange.kind, running->exchange.intent_kind, reply->result,
+                             &helper->scratch, &answer);
+        running_done(running, &answer, reply->result);
         break;
     case IPC_REPLY_ERROR:
         log_warning("creditd-sync refused an exchange");
@@ -77,6 +84,7 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
 }
 
 struct pack_context {
+    const struct errands *errands;
     const struct exchange *exchange;
     int64_t timeout;
 };
@@ -85,25 +93,32 @@ static void pack_exchange(msgpack_packer *packer, void *userdata)
 {
     const struct pack_context *context = userdata;
 
-    upstream_pack_params(packer, context->exchange, context->timeout);
+    if (context->exchange->kind == EXCHANGE_ERRAND)
+        errands_pack(context->errands, context->exchange->errand, packer, context->timeout);
+    else
+        upstream_pack_params(packer, context->exchange, context->timeout);
 }
 
 static void running_send(struct running *running)
 {
     struct helper *helper = running->helper;
     const struct config *config = helper->serve->config;
+    const struct errands *errands = &helper->serve->errands;
     struct pack_context context = {
+        errands,
         &running->exchange,
         config->stellartools.request_timeout,
     };
+    const char *method = running->exchange.kind == EXCHANGE_ERRAND
+                             ? errands_method(errands, running->exchange.errand)
+                             : upstream_method(&running->exchange);
     int64_t patience = config->stellartools.connect_timeout + 2 * context.timeout + PATIENCE_MS;
     int r = -ENOTCONN;
 
     running->sent = true;
-    if (helper->channel != NULL && !helper->closing)
-        r = ipc_channel_request(helper->channel, upstream_method(running->exchange.kind),
-                                pack_exchange, &context, (uint64_t)patience, on_reply, running,
-                                NULL);
+    if (helper->channel != NULL && !helper->closing && method != NULL)
+        r = ipc_channel_request(helper->channel, method, pack_exchange, &context,
+                                (uint64_t)patience, on_reply, running, NULL);
     if (r < 0) /* not one byte of it has left */
         running_end(running, EXCHANGE_NOT_SENT);
 }
@@ -117,6 +132,8 @@ static int running_begin(struct helper *helper, const struct exchange *exchange)
         upstream_no_answer(EXCHANGE_NOT_SENT, &answer);
         (void)core_exchange_done(helper->serve->core, exchange->id, &answer,
                                  serve_now(helper->serve));
+        if (exchange->kind == EXCHANGE_ERRAND)
+            errands_done(&helper->serve->errands, exchange->errand, &answer, NULL);
         return -ENOMEM;
     }
     running->helper = helper;
@@ -283,7 +300,7 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
     helper->serve = serve;
     helper->next_fd = -1;
     list_init(&helper->exchanges);
-    helper->timer.data = helper;
+    upstream_scratch_init(&helper->scratch);
     helper->timer.data = helper;
     r = uv_timer_init(&serve->loop, &helper->timer);
     if (r < 0 || fd < 0)
@@ -297,6 +314,11 @@ void helper_reload(struct helper *helper)
 {
     if (helper->channel != NULL && !helper->closing)
         (void)ipc_channel_notify(helper->channel, UPSTREAM_NOTIFY_RELOAD, NULL, NULL);
+}
+
+void helper_deinit(struct helper *helper)
+{
+    upstream_scratch_deinit(&helper->scratch);
 }
 
 void helper_close(struct helper *helper)

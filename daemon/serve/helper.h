@@ -7,6 +7,7 @@
 #pragma once
 
 #include "list.h"
+#include "upstream_words.h"
 #include <core/exchange.h>
 #include <ipc/channel.h>
 #include <ipc/listener.h>
@@ -26,7 +27,7 @@ struct helper {
     size_t count;
     uv_timer_t timer;
     int64_t wakeup; /* what the timer waits for */
-    struct exchange_row rows[EXCHANGE_HISTORY_LIMIT];
+    struct upstream_scratch scratch;
 };
 
 /* `fd` listens for helpers, or is connected to one; it is taken on success. -1: there is none. */
@@ -43,4 +44,6 @@ void helper_pass(struct helper *helper, uint64_t durable);
 void helper_reload(struct helper *helper);
 /* Ends the channel and the listener; what is under way has then been ended. */
 void helper_close(struct helper *helper);
+/* Frees what is left once the loop has ended. */
+void helper_deinit(struct helper *helper);
 bool helper_is_closed(const struct helper *helper);

@@ -282,6 +282,8 @@ static void request_apply(struct request *request)
     request->reveals = 0;
     if (decode_method(request) == 0 && decode_params(request) == 0 && check_phase(request) == 0) {
         request->wait_fresh = false;
+        request->wait_stage = 0;
+        request->wait_intent = 0;
         if (identify(request, &r))
             r = method_function(request->method)(request);
         if (r != REQUEST_ANSWERED) {

@@ -37,6 +37,8 @@ struct request {
     bool wait_fresh;
     uint64_t wait_readings;
     struct hash128 wait_key;
+    unsigned wait_stage;      /* enum wait_stage */
+    uint64_t wait_intent;     /* that has been begun for it; 0: none */
     struct refusal wait_late; /* what is told when it does not come in time */
 };
 

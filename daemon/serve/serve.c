@@ -8,6 +8,7 @@
 #include "serve.h"
 #include "policy.h"
 #include "stop.h"
+#include <core/link.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -91,6 +92,7 @@ static void on_progress(uv_async_t *handle)
                     interval && marks.written > marks.durable ? marks.written : marks.durable,
                     connection_release, serve);
     events_pass(&serve->events, marks.durable);
+    core_set_stored(serve->core, marks.stored);
     transactions_pass(&serve->transactions, marks.durable);
     helper_pass(&serve->helper, marks.durable);
 }
@@ -221,6 +223,7 @@ int serve_init(struct serve *serve)
     list_init(&serve->connections);
     msgpack_sbuffer_init(&serve->answer);
     reply_gate_init(&serve->gate, 0);
+    serve_errands_init(&serve->errands, serve);
     transactions_init(&serve->transactions, serve);
     events_init(&serve->events, serve);
     serve->config_generation = 1;
@@ -233,6 +236,8 @@ void serve_deinit(struct serve *serve)
 {
     events_deinit(&serve->events);
     waiting_deinit(&serve->waiting);
+    serve_errands_deinit(&serve->errands);
+    helper_deinit(&serve->helper);
     sessions_deinit(&serve->sessions);
     msgpack_sbuffer_destroy(&serve->answer);
     msgpack_zone_destroy(&serve->resume_zone);

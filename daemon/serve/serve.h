@@ -10,6 +10,7 @@
 #pragma once
 
 #include "connection.h"
+#include "errands.h"
 #include "events.h"
 #include "helper.h"
 #include "list.h"
@@ -67,6 +68,7 @@ struct serve {
 
     struct waiting waiting;
     struct sessions sessions;
+    struct errands errands;
     struct helper helper;
     struct transactions transactions;
     struct events events;

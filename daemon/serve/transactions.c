@@ -262,15 +262,18 @@ static bool get_count(struct request *request, enum proto_parameter parameter, i
     return true;
 }
 
-static bool check_source(struct request *request)
+/* False: it has been refused. */
+static bool get_source(struct request *request, bool *ret_upstream)
 {
     const struct proto_value *source = &request->params.values[PROTO_PARAMETER_SOURCE];
+    bool given = (request->params.present & PROTO_BIT(SOURCE)) != 0;
 
-    if ((request->params.present & PROTO_BIT(SOURCE)) == 0 ||
-        (source->length == 5 && memcmp(source->text, "local", 5) == 0))
+    *ret_upstream = given && source->length == 8 && memcmp(source->text, "upstream", 8) == 0;
+    if (!given || *ret_upstream || (source->length == 5 && memcmp(source->text, "local", 5) == 0))
         return true;
     request_refuse(request, PROTO_ERROR_INVALID_PARAMETER,
-                   "source must be \"local\": what was deducted here", "parameter", "source");
+                   "source must be \"local\" (what was deducted here) or \"upstream\"", "parameter",
+                   "source");
     return false;
 }
 
@@ -279,14 +282,17 @@ int method_transactions(struct request *request)
     struct history_query query = {.limit = HISTORY_LIMIT_DEFAULT};
     struct core_balance balance;
     struct serve *serve = request->serve;
+    bool upstream;
     int r;
 
     if (!get_count(request, PROTO_PARAMETER_LIMIT, 1, HISTORY_LIMIT_MAX,
                    "limit must be from 1 to 100", &query.limit) ||
         !get_count(request, PROTO_PARAMETER_OFFSET, 0, HISTORY_OFFSET_MAX,
                    "offset must be from 0 to 10000", &query.offset) ||
-        !check_source(request))
+        !get_source(request, &upstream))
         return REQUEST_ANSWERED;
+    if (upstream)
+        return transactions_upstream(request, query.limit, query.offset);
     r = core_balance_get(serve->core, request_customer(request), request_product(request),
                          request->connection->peer.uid, serve_now(serve), &balance,
                          &request->wait_slot);

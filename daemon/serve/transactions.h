@@ -38,3 +38,5 @@ void transactions_forget(struct connection *connection);
  * and has parked->found then. 0 or -errno. */
 int transactions_search(struct request *request, const struct core_balance *balance,
                         const struct core_transaction *of);
+/* source = upstream: what request_function answers. */
+int transactions_upstream(struct request *request, int64_t limit, int64_t offset);

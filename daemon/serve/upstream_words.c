@@ -55,13 +55,19 @@ static const struct {
     [EXCHANGE_HISTORY] = {UPSTREAM_METHOD_HISTORY, 5},
 };
 
-const char *upstream_method(enum exchange_kind kind)
+const char *upstream_method(const struct exchange *exchange)
 {
-    return kinds[kind].method;
+    if (upstream_has_objects(exchange->kind))
+        return upstream_object_method(exchange);
+    return kinds[exchange->kind].method;
 }
 
 void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange, int64_t timeout)
 {
+    if (upstream_has_objects(exchange->kind)) {
+        upstream_pack_object_params(packer, exchange, timeout);
+        return;
+    }
     pack_map(packer, kinds[exchange->kind].members);
     pack_names(packer, exchange);
     pack_details(packer, exchange);
@@ -204,9 +210,18 @@ static int read_details(enum exchange_kind kind, const msgpack_object *map,
     case EXCHANGE_HISTORY:
         return read_history(details, rows, answer);
     default:
-        break;
+        return -EBADMSG;
     }
-    return -EBADMSG;
+}
+
+static int read_by_kind(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
+                        struct upstream_scratch *scratch, struct exchange_answer *answer)
+{
+    if (kind == EXCHANGE_ERRAND)
+        return 0;
+    if (upstream_has_objects(kind))
+        return upstream_read_objects(kind, intent_kind, map, scratch, answer);
+    return read_details(kind, map, scratch->rows, answer);
 }
 
 static void read_rate(const msgpack_object *map, struct exchange_answer *answer)
@@ -221,8 +236,31 @@ static void read_rate(const msgpack_object *map, struct exchange_answer *answer)
     answer->rate.retry_after = read_optional(rate, "retry_after");
 }
 
-void upstream_read_answer(enum exchange_kind kind, const msgpack_object *map,
-                          struct exchange_row *rows, struct exchange_answer *ret_answer)
+static void read_message(const msgpack_object *map, struct upstream_scratch *scratch,
+                         struct exchange_answer *answer)
+{
+    const char *text;
+    size_t length;
+
+    if (map_get_text(map, "message", &text, &length) != 1 || length >= sizeof(scratch->message))
+        return;
+    memcpy(scratch->message, text, length);
+    scratch->message[length] = '\0';
+    answer->message = scratch->message;
+}
+
+void upstream_scratch_init(struct upstream_scratch *scratch)
+{
+    msgpack_sbuffer_init(&scratch->bodies);
+}
+
+void upstream_scratch_deinit(struct upstream_scratch *scratch)
+{
+    msgpack_sbuffer_destroy(&scratch->bodies);
+}
+
+void upstream_read_answer(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
+                          struct upstream_scratch *scratch, struct exchange_answer *ret_answer)
 {
     struct exchange_answer answer;
     const char *word;
@@ -233,12 +271,14 @@ void upstream_read_answer(enum exchange_kind kind, const msgpack_object *map,
     if (map->type == MSGPACK_OBJECT_MAP && map_get_text(map, "outcome", &word, &length) == 1) {
         answer.outcome = (enum exchange_outcome)upstream_outcome_from_word(word, length);
         read_rate(map, &answer);
+        read_message(map, scratch, &answer);
         if (map_get_int(map, "http_status", &number) == 1 && number >= 0 && number <= 999)
             answer.http_status = (int)number;
         if (map_get_int(map, "server_time", &number) == 1 && number > 0)
             answer.server_time = number;
         /* A 2xx that cannot be read proves nothing: as proto/upstream.h has it, "failed". */
-        if (answer.outcome == EXCHANGE_OK && read_details(kind, map, rows, &answer) < 0)
+        if (answer.outcome == EXCHANGE_OK &&
+            read_by_kind(kind, intent_kind, map, scratch, &answer) < 0)
             answer.outcome = EXCHANGE_FAILED;
     }
     *ret_answer = answer;

@@ -7,15 +7,37 @@
 
 #include <core/exchange.h>
 #include <msgpack.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The method's name, and its parameters: one map. `timeout` in ms. */
-const char *upstream_method(enum exchange_kind kind);
+const char *upstream_method(const struct exchange *exchange);
 void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange, int64_t timeout);
 
-/* Reads the answer's map. `rows` has room for EXCHANGE_HISTORY_LIMIT rows, to which the answer
- * points; their texts point into the message. */
-void upstream_read_answer(enum exchange_kind kind, const msgpack_object *map,
-                          struct exchange_row *rows, struct exchange_answer *ret_answer);
+/* What an answer points to beside the message. */
+struct upstream_scratch {
+    struct exchange_row rows[EXCHANGE_HISTORY_LIMIT];
+    struct exchange_object objects[EXCHANGE_HISTORY_LIMIT];
+    msgpack_sbuffer bodies;
+    char message[201];
+};
+
+void upstream_scratch_init(struct upstream_scratch *scratch);
+void upstream_scratch_deinit(struct upstream_scratch *scratch);
+
+/* Reads the answer's map. Of an errand only what all answers have. What it points to is valid until
+ * the scratch is used again; texts, as long as the message. `intent_kind` is a create's. */
+void upstream_read_answer(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
+                          struct upstream_scratch *scratch, struct exchange_answer *ret_answer);
 /* An answer that never came. */
 void upstream_no_answer(enum exchange_outcome outcome, struct exchange_answer *ret_answer);
+
+/* --- upstream_objects.c: customers, subscriptions, refunds --- */
+
+bool upstream_has_objects(enum exchange_kind kind);
+const char *upstream_object_method(const struct exchange *exchange);
+void upstream_pack_object_params(msgpack_packer *packer, const struct exchange *exchange,
+                                 int64_t timeout);
+/* 0 or -EBADMSG, or -ENOMEM. */
+int upstream_read_objects(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
+                          struct upstream_scratch *scratch, struct exchange_answer *answer);

@@ -5,6 +5,7 @@
  */
 #include "waiting.h"
 #include "connection.h"
+#include "errands.h"
 #include "loader.h"
 #include "serve.h"
 #include "verdicts.h"
@@ -127,6 +128,7 @@ void parked_free(struct parked *parked)
     connection_uncharge(parked->connection, parked->charged);
     free(parked->found);
     verdict_unref(parked->verdict);
+    errand_answer_unref(parked->answer);
     free(parked);
 }
 
@@ -261,9 +263,15 @@ int waiting_park(struct waiting *waiting, struct request *request, struct hash12
 
     if (r == 0)
         r = target_get(waiting, key, &target, &is_new);
-    if (r == 0)
-        list_append(&target->parked, &request->parked->of_target);
-    return r;
+    if (r < 0)
+        return r;
+    list_append(&target->parked, &request->parked->of_target);
+    request->parked->answer = errand_answer_unref(request->parked->answer);
+    request->parked->stage = request->wait_stage;
+    request->parked->waits = key;
+    if (request->wait_intent != 0)
+        request->parked->intent = request->wait_intent;
+    return 0;
 }
 
 int waiting_park_slot(struct waiting *waiting, struct request *request)

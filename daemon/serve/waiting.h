@@ -19,8 +19,12 @@ struct parked {
     bool expired;
     bool fresh; /* a reading was asked for, when there had been this many */
     uint64_t readings;
-    struct verdict *verdict; /* on its session, which this copy does not have; NULL: not yet */
-    struct found *found;     /* the deduction that was looked for; NULL: not yet */
+    struct verdict *verdict;      /* on its session, which this copy does not have; NULL: not yet */
+    struct errand_answer *answer; /* to what it waited for in that stage */
+    unsigned stage;
+    uint64_t intent;      /* that was begun for it; 0: none */
+    struct hash128 waits; /* for this */
+    struct found *found;  /* the deduction that was looked for; NULL: not yet */
     size_t charged;
     size_t length;
     uint8_t frame[];

@@ -7,13 +7,13 @@
 static const char help[] =
     "Usage: creditd-sync [--config FILE] [--help] [--version]\n"
     "\n"
-    "Speaks to StellarTools for creditd-serve. Started by creditd or by systemd, which hand it\n"
-    "the connection to serve; otherwise it connects to [paths] sync_socket, and ends when that\n"
-    "connection does.\n"
+    "Speaks to StellarTools for creditd-serve, and asks the app of [better_auth] url about its\n"
+    "sessions. Started by creditd or by systemd, which hand it the connection to serve; otherwise\n"
+    "it connects to [paths] sync_socket, and ends when that connection does.\n"
     "\n"
     "The API key is read from [stellartools] api_key_file, else from the systemd credential\n"
     "api_key, else from STELLAR_TOOLS_API_KEY. CREDITD_BASE_URL overrides base_url.\n"
-    "SIGHUP reads the configuration and the key anew.\n";
+    "SIGHUP reads the configuration, the key and the secret of [better_auth] anew.\n";
 
 int options_parse(int argc, char **argv, struct options *ret_options)
 {

@@ -291,6 +291,14 @@ void clients_event(struct sim *sim, size_t client)
         clients_look(sim, draw_pair(sim), prng_chance(&sim->prng, 200));
         return;
     }
+    if (prng_chance(&sim->prng, sim->scenario.hold_chance)) {
+        holds_event(sim, sim->clients[client].uid);
+        return;
+    }
+    if (prng_chance(&sim->prng, sim->scenario.give_chance)) {
+        gives_event(sim, sim->clients[client].uid);
+        return;
+    }
     struct call *call = free_slot(sim);
     if (call == NULL)
         return;

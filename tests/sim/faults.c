@@ -28,7 +28,7 @@ enum fate faults_draw(struct sim *sim, const struct wire *wire)
 {
     if (sim->weather == DOWN)
         return prng_chance(&sim->prng, 700) ? FATE_NOT_SENT : FATE_LOST_BEFORE;
-    if (wire->exchange.kind == EXCHANGE_PUSH)
+    if (wire->exchange.kind == EXCHANGE_PUSH || wire->exchange.kind == EXCHANGE_CREATE)
         return draw_write(sim);
     if (prng_chance(&sim->prng, sim->scenario.read_lost))
         return FATE_LOST_BEFORE;
@@ -40,7 +40,7 @@ enum fate faults_draw(struct sim *sim, const struct wire *wire)
 /* True when the weather has answered. */
 bool faults_weather(struct sim *sim, struct wire *wire)
 {
-    bool write = wire->exchange.kind == EXCHANGE_PUSH;
+    bool write = wire->exchange.kind == EXCHANGE_PUSH || wire->exchange.kind == EXCHANGE_CREATE;
     switch (sim->weather) {
     case FINE:
     case DOWN: /* it was on its way already */
@@ -71,18 +71,23 @@ static void check_recorded(struct sim *sim, const struct push *push)
     const struct ledger_record *entry =
         push != NULL ? ledger_at(&sim->ledger, push->sequence) : NULL;
     if (entry == NULL || push->sequence > sim->ledger.durable ||
-        entry->record.header.epoch != push->epoch || entry->record.header.type != RECORD_PUSH_BEGUN)
+        entry->record.header.epoch != push->epoch ||
+        (push->kind == CORE_PUSH_DEDUCT && entry->record.header.type != RECORD_PUSH_BEGUN))
         sim_fail(sim, "upstream executes a push that is not durable here");
 }
 
-void faults_deduct(struct sim *sim, int pair, const char *push_id, const char *key, int64_t amount,
-                   bool keep_locked, bool plain, struct exchange_answer *ret_answer)
+void faults_deduct(struct sim *sim, int pair, int kind, const char *push_id, const char *key,
+                   int64_t amount, bool keep_locked, bool plain, struct exchange_answer *ret_answer)
 {
     const struct scenario *s = &sim->scenario;
-    struct upstream_deduct order = {
-        .pair = pair, .push_id = push_id, .key = key, .amount = amount, .keep_locked = keep_locked};
+    struct upstream_deduct order = {.pair = pair,
+                                    .push_id = push_id,
+                                    .key = key,
+                                    .kind = kind,
+                                    .amount = amount,
+                                    .keep_locked = keep_locked};
     int64_t taken;
-    if (!plain) {
+    if (!plain && kind == EXCHANGE_DEDUCT) {
         order.row_alone = s->row_alone > 0 && prng_chance(&sim->prng, s->row_alone);
         order.balance_alone =
             !order.row_alone && keep_locked && prng_chance(&sim->prng, s->balance_alone);

@@ -13,6 +13,11 @@ static void on_ready(void *userdata, uint32_t slot)
     clients_ready(userdata, slot);
 }
 
+static void on_linked(void *userdata, struct hash128 key)
+{
+    people_linked(userdata, key);
+}
+
 static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
 {
     struct sim *sim = userdata;
@@ -83,6 +88,10 @@ static int load_balances(struct core *core, struct sim *sim, const struct rowset
             struct core_push push;
             memcpy(&push, row->value, sizeof(push));
             result = load_id(core, rows, push.balance);
+        } else if (row->table == TABLE_HOLD) {
+            struct core_hold hold;
+            memcpy(&hold, row->value, sizeof(hold));
+            result = load_id(core, rows, hold.balance);
         }
     }
     return result;
@@ -90,8 +99,9 @@ static int load_balances(struct core *core, struct sim *sim, const struct rowset
 
 static int load_rows(struct core *core, const struct rowset *rows)
 {
-    static const enum record_table tables[] = {TABLE_META,   TABLE_PRODUCT, TABLE_PUSH,
-                                               TABLE_CLIENT, TABLE_STAMP,   TABLE_KEY};
+    static const enum record_table tables[] = {
+        TABLE_META, TABLE_PRODUCT, TABLE_PUSH,     TABLE_CLIENT, TABLE_STAMP,
+        TABLE_KEY,  TABLE_HOLD,    TABLE_RETURNED, TABLE_LINK,   TABLE_INTENT};
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (size_t i = 0; i < rows->count; i++) {
             const struct rowset_row *row = &rows->rows[i];
@@ -129,8 +139,8 @@ void process_start(struct sim *sim)
     sim->options.epoch++;
     sim->options.policy = sim->scenario.policy;
     sim->options.sink = ledger_sink(&sim->ledger);
-    sim->options.effects =
-        (struct core_effects){.userdata = sim, .ready = on_ready, .event = on_event};
+    sim->options.effects = (struct core_effects){
+        .userdata = sim, .ready = on_ready, .linked = on_linked, .event = on_event};
     sim->started_at = sim->now;
     sim->blocked_until = 0;
     sim->started_with = sim->ledger.count;
@@ -162,6 +172,9 @@ void process_crash(struct sim *sim)
     sim->told_count = 0;
     sim_trace(sim, "crash: %zu of %zu records are left", sim->ledger.count, had);
     clients_crash(sim);
+    holds_crash(sim);
+    gives_crash(sim);
+    people_crash(sim);
     invariants_forget(sim);
     process_start(sim);
     process_settle(sim);

@@ -89,6 +89,8 @@ static void begin_events(struct sim *sim)
     sim_later(sim, s->jump_every, EVENT_JUMP, 0, 0);
     sim_later(sim, s->space_every, EVENT_SPACE, 0, 0);
     sim_later(sim, s->probe_every, EVENT_PROBE, 0, 0);
+    if (s->persons > 0)
+        sim_later(sim, s->person_every, EVENT_PERSON, 0, 0);
 }
 
 bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose)
@@ -103,6 +105,8 @@ bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose)
     ledger_init(&sim->ledger);
     name_pairs(sim);
     upstream_init(&sim->upstream, &sim->scenario, &sim->prng);
+    people_init(sim);
+    registry_init(sim);
     uint64_t secret = prng_next(&sim->prng);
     memcpy(sim->options.hash_key.bytes, &secret, sizeof(secret));
     sim->options.instance = (uint32_t)prng_next(&sim->prng);
@@ -119,6 +123,11 @@ void sim_deinit(struct sim *sim)
     core_free(sim->core);
     ledger_deinit(&sim->ledger);
     upstream_deinit(&sim->upstream);
+    registry_deinit(&sim->registry);
+    free(sim->holds);
+    free(sim->gifts);
+    free(sim->done_gifts);
+    free(sim->intents);
     queue_deinit(&sim->queue);
     free(sim->purchases);
     free(sim->pushes);
@@ -213,6 +222,9 @@ static void dispatch(struct sim *sim, const struct sim_event *event)
     case EVENT_ELSEWHERE:
         operators_elsewhere(sim);
         break;
+    case EVENT_PERSON:
+        people_event(sim);
+        break;
     case EVENT_WEATHER:
         operators_weather(sim);
         break;
@@ -228,7 +240,7 @@ static bool is_fault(int kind)
 {
     return kind == EVENT_CRASH || kind == EVENT_HELPER || kind == EVENT_WEATHER ||
            kind == EVENT_ELSEWHERE || kind == EVENT_JUMP || kind == EVENT_SPACE ||
-           kind == EVENT_CLIENT || kind == EVENT_OPERATOR;
+           kind == EVENT_CLIENT || kind == EVENT_OPERATOR || kind == EVENT_PERSON;
 }
 
 static void advance(struct sim *sim)
@@ -257,6 +269,7 @@ static void step(struct sim *sim)
     for (int round = 0; round < 3 && !sim->failed; round++) {
         process_settle(sim);
         clients_settle(sim);
+        people_settle(sim);
         process_pump(sim);
         wire_release(sim);
     }
@@ -281,6 +294,7 @@ static void calm_down(struct sim *sim)
         core_set_helper(sim->core, true, sim->now);
     }
     operators_resume(sim);
+    holds_release_all(sim);
     process_settle(sim);
 }
 
@@ -311,7 +325,8 @@ static bool at_rest(struct sim *sim)
     uint32_t slot;
     size_t position = 0;
     core_get_summary(sim->core, &summary);
-    return summary.pending_credits == 0 && !core_next_push(sim->core, &position, &push, &slot);
+    return summary.pending_credits == 0 && !core_next_push(sim->core, &position, &push, &slot) &&
+           people_at_rest(sim);
 }
 
 static bool agreed(struct sim *sim, int pair)
@@ -348,6 +363,7 @@ static void come_to_rest(struct sim *sim)
         if (sim->now > until || sim->step > most) {
             struct core_summary summary;
             core_get_summary(sim->core, &summary);
+            people_trace(sim);
             sim_fail(sim,
                      "no rest after faults stopped: pending %lld, pushes %lld open, %lld in doubt, "
                      "%lld parked; %s",
@@ -362,6 +378,7 @@ static void come_to_rest(struct sim *sim)
             grant_what_is_short(sim);
             operators_resolve(sim, true);
             look_at_all(sim);
+            people_look(sim);
             next_look = sim->now + 60000;
             queue_push(&sim->queue, next_look, EVENT_PROBE, 0, 0);
         }

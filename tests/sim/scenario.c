@@ -31,6 +31,8 @@ static void draw_policy(struct core_policy *policy, struct prng *prng)
         .dedupe_clients_per_user = ONE_OF(prng, 3, 100),
         .turns_per_user = ONE_OF(prng, 5, 60, 60, 60),
         .turns_per_customer = ONE_OF(prng, 5, 60, 60, 60),
+        .link_unverified_email = prng_chance(prng, 200),
+        .trust_customer_id = prng_chance(prng, 200),
     };
 }
 
@@ -64,6 +66,12 @@ static void draw_clients(struct scenario *s, struct prng *prng)
     s->stranger_chance = sometimes(prng, 400, 100);
     s->grant_max = ONE_OF(prng, 10, 1000, 100000, INT64_C(1) << 34, INT64_C(1) << 45);
     s->spend_max = 1 + s->grant_max / ONE_OF(prng, 10, 100, 1000, 100000);
+    s->hold_chance = sometimes(prng, 600, 400);
+    s->give_chance = sometimes(prng, 600, 200);
+    s->ttl_max = ONE_OF(prng, 2000, 60000, 600000, CORE_TTL_MAX);
+    s->persons = prng_chance(prng, 600) ? (int)prng_range(prng, 1, SIM_PERSONS_MAX) : 0;
+    s->person_every = s->client_every * ONE_OF(prng, 1, 5, 20);
+    s->relinked = prng_chance(prng, 300);
 }
 
 static void draw_upstream(struct scenario *s, struct prng *prng)
@@ -81,6 +89,11 @@ static void draw_upstream(struct scenario *s, struct prng *prng)
     s->product_endpoint = prng_chance(prng, 800);
     s->wrong_units = prng_chance(prng, 80);
     s->answers_without_balance = prng_chance(prng, 200);
+    s->refund_lowers_consumed = prng_chance(prng, 500);
+    s->filter_ignored = prng_chance(prng, 300);
+    s->customer_page = ONE_OF(prng, 2, 5, 100);
+    if (s->wrong_units) /* what a gift moves could not be told then */
+        s->give_chance = 0;
 }
 
 static void draw_faults(struct scenario *s, struct prng *prng)
@@ -124,7 +137,7 @@ void scenario_draw(struct scenario *scenario, struct prng *prng)
 void scenario_calm(struct scenario *s)
 {
     s->crash_every = s->helper_every = s->elsewhere_every = s->weather_every = 0;
-    s->jump_every = s->space_every = s->client_every = s->probe_every = 0;
+    s->jump_every = s->space_every = s->client_every = s->probe_every = s->person_every = 0;
     s->not_sent = s->lost_before = s->lost_after = s->error_before = s->error_after = 0;
     s->stuck_lock = s->late = s->twice = s->read_lost = s->read_failed = s->refused = 0;
     s->row_alone = s->balance_alone = s->overwritten = 0;
@@ -175,4 +188,10 @@ void scenario_print(const struct scenario *s, FILE *file)
             s->read_failed, s->refused, s->row_alone, s->balance_alone, s->overwritten,
             s->outages ? " outages" : "", s->fivehundreds ? " 500s" : "",
             s->unauthorized ? " 401s" : "", s->forbidden ? " 403s" : "");
+    fprintf(file, "  holds %u ttl %lld, gives %u%s; persons %d every %lld, page %lld%s%s%s%s\n",
+            s->hold_chance, (long long)s->ttl_max, s->give_chance,
+            s->refund_lowers_consumed ? " (lower consumed)" : "", s->persons,
+            (long long)s->person_every, (long long)s->customer_page,
+            s->filter_ignored ? " filter-ignored" : "", s->relinked ? " relinked" : "",
+            p->link_unverified_email ? " unverified" : "", p->trust_customer_id ? " trusted" : "");
 }

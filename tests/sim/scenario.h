@@ -15,6 +15,7 @@
 #define SIM_ROWS (SIM_CUSTOMERS_MAX + SIM_UNKNOWN_CUSTOMERS)
 #define SIM_COLUMNS (SIM_PRODUCTS_MAX + 1) /* one that upstream does not know */
 #define SIM_PAIRS (SIM_ROWS * SIM_COLUMNS)
+#define SIM_PERSONS_MAX 6
 
 struct scenario {
     int customers, products, clients, users;
@@ -26,7 +27,12 @@ struct scenario {
     int64_t checkpoint_every, weather_every, jump_every, space_every, probe_every;
     unsigned repeat_chance, reuse_chance, forget_chance, late_load_chance; /* per mille */
     unsigned stamp_chance, key_chance, stranger_chance;
-    int64_t grant_max, spend_max; /* credits */
+    int64_t grant_max, spend_max;      /* credits */
+    unsigned hold_chance, give_chance; /* per mille of what clients do */
+    int64_t ttl_max;
+    int persons; /* users who want a customer; 0: none */
+    int64_t person_every;
+    bool relinked; /* operators link and unlink */
 
     /* upstream */
     int64_t latency, timeout;
@@ -39,6 +45,9 @@ struct scenario {
     bool product_endpoint;
     bool wrong_units; /* it says one unit and charges by another (P4) */
     bool answers_without_balance;
+    bool refund_lowers_consumed;
+    bool filter_ignored; /* of the list of customers, by email */
+    int64_t customer_page;
 
     /* faults of single exchanges, per mille */
     unsigned not_sent, lost_before, lost_after, error_before, error_after, stuck_lock, late, twice;

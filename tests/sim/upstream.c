@@ -94,8 +94,10 @@ static void add_row(struct upstream *upstream, int pair, const char *push_id, in
                                  .credits = credits,
                                  .created_at = upstream_clock(upstream, now)};
     strncpy(row->push_id, push_id, sizeof(row->push_id) - 1);
-    if (push_id[0] != '\0')
+    if (push_id[0] != '\0' && type == EXCHANGE_ROW_DEDUCT)
         upstream->balances[pair].executed += credits;
+    else if (push_id[0] != '\0')
+        upstream->balances[pair].given += credits;
 }
 
 void upstream_change(struct upstream *upstream, int pair, int64_t credits, int64_t now)
@@ -154,6 +156,24 @@ static int64_t take(struct upstream *upstream, const struct upstream_deduct *ord
     return credits;
 }
 
+static void give(struct upstream *upstream, const struct upstream_deduct *order, int64_t credits,
+                 int64_t now, struct exchange_answer *ret_answer)
+{
+    struct upstream_balance *balance = &upstream->balances[order->pair];
+    bool refund = order->kind == EXCHANGE_REFUND;
+    balance->balance += credits;
+    if (!refund)
+        balance->granted += credits;
+    else if (upstream->scenario->refund_lowers_consumed)
+        balance->consumed -= credits;
+    add_row(upstream, order->pair, order->push_id,
+            refund ? EXCHANGE_ROW_REFUND : EXCHANGE_ROW_GRANT, credits, now);
+    answer(ret_answer, EXCHANGE_OK, 200);
+    ret_answer->push.credits_deducted = credits;
+    ret_answer->push.has_balance = !upstream->scenario->answers_without_balance;
+    ret_answer->push.balance = balance->balance;
+}
+
 static void execute(struct upstream *upstream, const struct upstream_deduct *order, int64_t now,
                     struct exchange_answer *ret_answer, int64_t *ret_taken)
 {
@@ -163,6 +183,11 @@ static void execute(struct upstream *upstream, const struct upstream_deduct *ord
     *ret_taken = 0;
     if (!balance->exists) {
         answer(ret_answer, EXCHANGE_NO_BALANCE, 500);
+        return;
+    }
+    if (order->kind != EXCHANGE_DEDUCT) {
+        give(upstream, order, credits, now, ret_answer);
+        *ret_taken = credits;
         return;
     }
     if (balance->balance < credits || balance->revoked) {

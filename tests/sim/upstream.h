@@ -12,7 +12,8 @@
 struct upstream_balance {
     bool exists, revoked;
     int64_t balance, consumed, granted;
-    int64_t executed; /* credits of rows of ours, ever */
+    int64_t executed; /* credits of rows of ours that deducted, ever */
+    int64_t given;    /* … that refunded or granted */
 };
 
 struct upstream_row {
@@ -49,6 +50,7 @@ struct upstream {
 struct upstream_deduct {
     int pair;
     const char *push_id, *key;
+    int kind; /* of the push: EXCHANGE_DEDUCT, … */
     int64_t amount;
     bool keep_locked, balance_alone, row_alone;
     int64_t overwritten; /* credits deducted elsewhere between reading and writing the balance */

@@ -9,9 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_write(const struct exchange *exchange)
+static bool is_push(const struct exchange *exchange)
 {
     return exchange->kind == EXCHANGE_PUSH;
+}
+
+static bool is_write(const struct exchange *exchange)
+{
+    return is_push(exchange) || exchange->kind == EXCHANGE_CREATE;
+}
+
+/* About customers and what they have, not about balances. */
+static bool is_of_registry(const struct exchange *exchange)
+{
+    return exchange->kind >= EXCHANGE_CUSTOMER && exchange->kind <= EXCHANGE_CREATE;
 }
 
 static int column_of(const struct sim *sim, const struct exchange *exchange)
@@ -34,7 +45,8 @@ static void check_company(struct sim *sim, const struct wire *wire)
         writes += is_write(&other->exchange);
         if (wire->pair >= 0 && other->pair == wire->pair)
             sim_fail(sim, "two exchanges at once for %s %s", wire->customer, wire->product);
-        if (wire->pair < 0 && other->pair < 0 && other->column == wire->column)
+        if (wire->exchange.kind == EXCHANGE_PRODUCT && other->exchange.kind == EXCHANGE_PRODUCT &&
+            other->column == wire->column)
             sim_fail(sim, "two exchanges at once for product %s", wire->product);
         if (other->exchange.id == wire->exchange.id)
             sim_fail(sim, "an exchange id is used twice");
@@ -121,6 +133,12 @@ void wire_take(struct sim *sim, const struct exchange *exchange)
                           .exchange = *exchange,
                           .column = column_of(sim, exchange),
                           .pair = -1};
+    if (is_of_registry(exchange)) {
+        check_company(sim, wire);
+        registry_take(sim, wire);
+        count_exchange(sim);
+        return;
+    }
     if (exchange->kind != EXCHANGE_PRODUCT)
         wire->pair = sim_pair_of(sim, exchange->customer, exchange->customer_length,
                                  exchange->product, exchange->product_length);
@@ -132,7 +150,7 @@ void wire_take(struct sim *sim, const struct exchange *exchange)
         strcpy(wire->customer, sim->pairs[wire->pair].customer);
     strcpy(wire->product, sim->pairs[wire->column].product);
     check_company(sim, wire);
-    if (is_write(exchange))
+    if (is_push(exchange))
         check_push(sim, wire);
     count_exchange(sim);
     sim->push_exchanges += is_write(exchange);
@@ -172,7 +190,11 @@ static void order_late(struct sim *sim, const struct wire *wire, int64_t at)
         sim->lates = need_array(sim->lates, sim->late_capacity, sizeof(*sim->lates));
     }
     struct late_order *order = &sim->lates[sim->late_count];
-    *order = (struct late_order){.pair = wire->pair, .amount = wire->exchange.amount};
+    *order = (struct late_order){.pair = wire->pair,
+                                 .amount = wire->exchange.amount,
+                                 .push_kind = (int)wire->exchange.push_kind,
+                                 .intent_kind = wire->exchange.intent_kind};
+    memcpy(order->subject, wire->subject, sizeof(order->subject));
     memcpy(order->push_id, wire->exchange.push_id, sizeof(order->push_id));
     memcpy(order->key, wire->exchange.idempotency_key, sizeof(order->key));
     queue_push(&sim->queue, at, EVENT_LATE, sim->late_count++, 0);
@@ -227,11 +249,18 @@ static void read_upstream(struct sim *sim, struct wire *wire)
                               &wire->answer);
         break;
     case EXCHANGE_PUSH:
-        faults_deduct(sim, wire->pair, exchange->push_id, exchange->idempotency_key,
-                      exchange->amount, wire->fate == FATE_ERROR_AFTER, false, &wire->answer);
+        faults_deduct(sim, wire->pair, (int)exchange->push_kind, exchange->push_id,
+                      exchange->idempotency_key, exchange->amount, wire->fate == FATE_ERROR_AFTER,
+                      false, &wire->answer);
         if (wire->fate == FATE_TWICE)
-            faults_deduct(sim, wire->pair, exchange->push_id, exchange->idempotency_key,
-                          exchange->amount, false, false, &wire->answer);
+            faults_deduct(sim, wire->pair, (int)exchange->push_kind, exchange->push_id,
+                          exchange->idempotency_key, exchange->amount, false, false, &wire->answer);
+        break;
+    case EXCHANGE_CUSTOMER:
+    case EXCHANGE_CUSTOMERS:
+    case EXCHANGE_SUBSCRIPTIONS:
+    case EXCHANGE_CREATE:
+        registry_read(sim, wire);
         break;
     default:
         sim_fail(sim, "an exchange of kind %d, which nobody here asks for", (int)exchange->kind);
@@ -283,6 +312,8 @@ static void free_answer(struct wire *wire)
 {
     if (wire->exchange.kind == EXCHANGE_HISTORY && wire->arrived)
         free((void *)(uintptr_t)wire->answer.history.rows);
+    if (is_of_registry(&wire->exchange) && wire->arrived)
+        free((void *)(uintptr_t)wire->answer.objects.rows);
     wire->answer = (struct exchange_answer){0};
 }
 
@@ -305,7 +336,10 @@ static void heard(struct sim *sim, const struct wire *wire)
 static bool is_resend(struct sim *sim, const struct wire *wire)
 {
     const struct push *push =
-        is_write(&wire->exchange) ? invariants_push(sim, wire->exchange.push_id) : NULL;
+        is_push(&wire->exchange) ? invariants_push(sim, wire->exchange.push_id) : NULL;
+    size_t length = strlen(wire->exchange.idempotency_key);
+    if (wire->exchange.kind == EXCHANGE_CREATE)
+        return length < 2 || strcmp(wire->exchange.idempotency_key + length - 2, "-1") != 0;
     return push != NULL && push->attempt > 1;
 }
 
@@ -347,6 +381,13 @@ static void tell(struct sim *sim, struct wire *wire)
         wire->answer.rate.limit = wire->answer.rate.remaining = wire->answer.rate.reset_in =
             wire->answer.rate.retry_after = -1;
     heard(sim, wire);
+    struct booked_intent *intent =
+        wire->exchange.kind == EXCHANGE_CREATE ? people_intent(sim, wire->exchange.push_id) : NULL;
+    /* A first answer that proves that nothing happened. */
+    if (intent != NULL && (wire->answer.outcome == EXCHANGE_NOT_SENT ||
+                           wire->answer.outcome == EXCHANGE_UNAUTHORIZED ||
+                           wire->answer.outcome == EXCHANGE_RATE_LIMITED))
+        intent->may_have_run = wire->ran_before;
     sim_trace(sim, "answer %llu kind %d %s %s: outcome %d http %d",
               (unsigned long long)wire->exchange.id, (int)wire->exchange.kind, wire->customer,
               wire->product, (int)wire->answer.outcome, wire->answer.http_status);
@@ -377,7 +418,14 @@ void wire_late(struct sim *sim, size_t index)
     sim->lates[index].done = true;
     struct exchange_answer answer = {0};
     sim_trace(sim, "executes late: %s", order.key);
-    faults_deduct(sim, order.pair, order.push_id, order.key, order.amount, false, true, &answer);
+    if (order.intent_kind != 0) {
+        registry_create(sim, order.intent_kind, order.push_id, order.key, order.subject, false,
+                        &answer);
+        free((void *)(uintptr_t)answer.objects.rows);
+        return;
+    }
+    faults_deduct(sim, order.pair, order.push_kind, order.push_id, order.key, order.amount, false,
+                  true, &answer);
 }
 
 static void cut_one(struct sim *sim, struct wire *wire)

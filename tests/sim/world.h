@@ -4,6 +4,10 @@
  *
  *   process.c     starts the engine from the ledger, crashes it, drives its planner
  *   clients.c     ask, repeat, forget; judge each answer by the simulation's own books
+ *   holds.c       reservations, and the books of them
+ *   gives.c       credits given back and granted, and the books of them
+ *   people.c      users who want a customer; creates for customers; operators who link
+ *   registry.c    upstream's customers and other objects
  *   wire.c        the helper: exchanges under way, and what befalls them
  *   operators.c   retry, drop, reload, configure; changes made elsewhere; weather
  *   invariants.c  what must hold after every step
@@ -18,6 +22,7 @@
 #include "scenario.h"
 #include "upstream.h"
 #include <core/engine.h>
+#include <core/link.h>
 
 #define SIM_CALLS 64
 #define SIM_WIRES 64
@@ -42,6 +47,7 @@ enum sim_event_kind {
     EVENT_ARRIVE,
     EVENT_ANSWER,
     EVENT_LATE,
+    EVENT_PERSON,
 };
 
 enum weather { FINE, DOWN, BROKEN, UNAUTHORIZED, FORBIDDEN, READ_ONLY };
@@ -50,6 +56,9 @@ struct pair {
     char customer[SIM_NAME_SIZE], product[SIM_NAME_SIZE];
     size_t customer_length, product_length;
     int64_t deducted; /* the shadow's D: of all purchases that the ledger still has */
+    int64_t returned; /* given back at once, of what was still pending */
+    int64_t gifts;    /* credits of refunds and grants that were to be pushed */
+    int64_t gifts_done, gifts_dropped, gifts_counted; /* as the records tell of their pushes */
     bool has_slot;
     uint32_t slot, id;
     uint64_t last_sequence; /* of its latest record */
@@ -72,6 +81,88 @@ struct purchase {
     uint64_t sequence;
     uint32_t epoch;
     int64_t credits, balance_after, applied_at;
+};
+
+/* A reservation, with all that has become of it: a crash may take the last of these back. */
+struct hold_state {
+    uint64_t sequence;
+    unsigned state; /* enum core_hold_state */
+    int64_t expires_at;
+};
+
+#define SIM_HOLD_STATES 16
+
+struct booked_hold {
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    char key[SIM_NAME_SIZE];
+    int pair;
+    uint32_t uid;
+    int64_t credits, raw_amount, ttl, ended_at;
+    struct hold_state states[SIM_HOLD_STATES];
+    size_t count; /* 0: a crash took it */
+    int64_t settled_raw, settled_credits, shortfall, balance_after;
+    uint64_t sequence;
+    uint32_t epoch, settled_epoch;
+};
+
+/* Credits given back, or granted. */
+struct gift {
+    bool is_grant;
+    int pair;
+    struct core_transaction of; /* refunds */
+    int64_t of_credits, of_raw;
+    char key[SIM_NAME_SIZE]; /* grants */
+    uint32_t uid;
+    int64_t raw_amount, credits, pushed, at;
+    uint64_t sequence; /* 0: a crash took it */
+    uint32_t epoch;
+};
+
+/* An object of upstream's. */
+struct registered {
+    int kind; /* enum core_intent_kind */
+    char id[SIM_NAME_SIZE], email[SIM_NAME_SIZE], customer[SIM_NAME_SIZE];
+    char intent[EXCHANGE_PUSH_ID_SIZE]; /* empty: made elsewhere */
+    char body[SIM_NAME_SIZE * 2];
+};
+
+struct registry_key {
+    char key[EXCHANGE_KEY_SIZE];
+    bool locked;
+    enum exchange_outcome outcome;
+    size_t object;
+};
+
+struct registry {
+    struct registered *objects; /* oldest first */
+    size_t count, capacity;
+    struct registry_key *keys;
+    size_t key_count, key_capacity;
+    uint64_t next_id;
+};
+
+struct person {
+    char user_id[SIM_NAME_SIZE], email[SIM_NAME_SIZE], claimed[SIM_NAME_SIZE];
+    bool verified, waiting, told;
+    bool unlinked; /* an operator had a hand in it: a second customer is no wonder */
+    struct hash128 key;
+    uint64_t linked_at; /* sequence of the record that made the link; 0: none */
+    uint64_t wish_sequence;
+    int last_end;               /* of its search; −1: none since the wish */
+    char set_to[SIM_NAME_SIZE]; /* by an operator */
+};
+
+/* A create, by its intent. */
+struct booked_intent {
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    uint64_t sequence;
+    uint32_t epoch;
+    int kind, person; /* person: of a customer's */
+    char key[SIM_NAME_SIZE], customer[SIM_NAME_SIZE], payload[SIM_NAME_SIZE];
+    uint64_t made;      /* objects of it upstream */
+    bool may_have_run;  /* an attempt left, and its answer did not prove that it came to nothing */
+    bool gone, dropped; /* gone: a crash took it; dropped: by an operator, it was not made */
+    int64_t at;
 };
 
 enum call_state { CALL_FREE, CALL_TRYING, CALL_LOADING, CALL_COLD, CALL_SYNCING };
@@ -117,13 +208,17 @@ struct wire {
     int pair, column;
     enum fate fate;
     int64_t arrive_at, close_at, late_at;
-    size_t late; /* FATE_LATE: the order */
+    size_t late;                 /* FATE_LATE: the order */
+    char subject[SIM_NAME_SIZE]; /* of a create: email or customer; of a list: where it begins */
+    bool ran_before;             /* an earlier attempt may have run */
     struct exchange_answer answer;
 };
 
 struct late_order {
     int pair;
     char push_id[EXCHANGE_PUSH_ID_SIZE], key[EXCHANGE_KEY_SIZE];
+    int push_kind, intent_kind; /* intent_kind 0: a push */
+    char subject[SIM_NAME_SIZE];
     int64_t amount;
     bool done; /* executed, or cancelled */
 };
@@ -137,7 +232,7 @@ struct push {
     int64_t lost;     /* of these, what came after it had been closed or dropped */
     int64_t moved;    /* credits that the balance lost without a row */
     int64_t counted;
-    unsigned state, attempt;
+    unsigned state, attempt, kind;
     bool open, dropped, seen;
 };
 
@@ -170,6 +265,16 @@ struct sim {
     size_t late_count, late_capacity;
     struct push *pushes;
     size_t push_count, push_capacity;
+    struct booked_hold *holds;
+    size_t hold_count, hold_capacity;
+    struct gift *gifts;
+    size_t gift_count, gift_capacity;
+    uint64_t *done_gifts; /* pushes of gifts that have ended, by sequence */
+    size_t done_count, done_capacity;
+    struct registry registry;
+    struct person persons[SIM_PERSONS_MAX];
+    struct booked_intent *intents;
+    size_t intent_count, intent_capacity;
     struct told_event told[32];
     size_t told_count;
     size_t noted; /* records looked at by invariants.c */
@@ -242,6 +347,49 @@ void judge_before(struct sim *sim, int pair, struct before *ret_before);
 void judge_consume(struct sim *sim, struct call *call, int status,
                    const struct core_consumed *consumed, const struct before *before);
 
+/* holds.c */
+void holds_event(struct sim *sim, uint32_t uid);
+void holds_note(struct sim *sim, const struct record *record);
+/* What the open reservations of a pair add up to. */
+int64_t holds_sum(const struct sim *sim, int pair);
+void holds_check(struct sim *sim);
+void holds_crash(struct sim *sim);
+void holds_release_all(struct sim *sim);
+void holds_compare(struct sim *sim, const struct core *core, uint64_t sequence);
+/* Has the balance in memory; false where nobody knows it. */
+bool holds_have(struct sim *sim, int pair, struct core_balance *ret_balance);
+
+/* gives.c */
+void gives_event(struct sim *sim, uint32_t uid);
+void gives_note(struct sim *sim, int pair, const struct record *record);
+void gives_forget(struct sim *sim);
+void gives_check(struct sim *sim, int pair, const struct core_reading *reading,
+                 int64_t uncounted_given);
+void gives_crash(struct sim *sim);
+
+/* people.c */
+void people_init(struct sim *sim);
+void people_event(struct sim *sim);
+void people_linked(struct sim *sim, struct hash128 key);
+void people_note(struct sim *sim, const struct record *record);
+void people_crash(struct sim *sim);
+void people_check(struct sim *sim);
+void people_settle(struct sim *sim);
+bool people_at_rest(struct sim *sim);
+void people_look(struct sim *sim);
+void people_trace(struct sim *sim);
+void people_compare(struct sim *sim, struct core *core, const struct rowset *rows);
+struct booked_intent *people_intent(struct sim *sim, const char *id);
+
+/* registry.c */
+void registry_init(struct sim *sim);
+void registry_deinit(struct registry *registry);
+void registry_create(struct sim *sim, int kind, const char *intent, const char *key,
+                     const char *subject, bool keep_locked, struct exchange_answer *ret_answer);
+void registry_read(struct sim *sim, struct wire *wire);
+void registry_take(struct sim *sim, struct wire *wire);
+const struct registered *registry_find(const struct sim *sim, const char *id, size_t length);
+
 /* wire.c */
 void wire_take(struct sim *sim, const struct exchange *exchange);
 void wire_release(struct sim *sim);
@@ -254,8 +402,9 @@ void wire_cut(struct sim *sim, bool tell);
 /* faults.c */
 enum fate faults_draw(struct sim *sim, const struct wire *wire);
 bool faults_weather(struct sim *sim, struct wire *wire);
-void faults_deduct(struct sim *sim, int pair, const char *push_id, const char *key, int64_t amount,
-                   bool keep_locked, bool plain, struct exchange_answer *ret_answer);
+void faults_deduct(struct sim *sim, int pair, int kind, const char *push_id, const char *key,
+                   int64_t amount, bool keep_locked, bool plain,
+                   struct exchange_answer *ret_answer);
 
 /* operators.c */
 void operators_event(struct sim *sim);

@@ -92,18 +92,22 @@ struct creditd_transactions_request {
     const char *product_id;
     int64_t limit;      /* 0: the daemon's default */
     int64_t offset;     /* of the newest first */
-    const char *source; /* NULL: what was deducted here */
+    const char *source; /* NULL: what was done here; "upstream": asks StellarTools */
     uint32_t timeout;
 };
 
 struct creditd_transaction {
     char id[CREDITD_ID_SIZE];
-    char type[32]; /* "deduct" */
+    char type[32]; /* "deduct", "refund" (of credits), "grant" */
     char customer_id[CREDITD_ID_SIZE];
     char product_id[CREDITD_ID_SIZE];
-    char push_state[32]; /* "pending", "pushed" */
-    int64_t amount;      /* credits */
-    int64_t raw_amount, balance_after, created_at;
+    char push_state[32];                           /* "pending", "pushed", "dropped" */
+    char reservation_id[CREDITD_ID_SIZE];          /* that was settled; "": none */
+    char refunded_transaction_id[CREDITD_ID_SIZE]; /* of a refund; "": it is none */
+    char reason[256];                              /* cut there; "": none */
+    int64_t amount;                                /* credits */
+    int64_t raw_amount;                            /* -1: it has none */
+    int64_t balance_after, created_at;
     const struct creditd_value *metadata; /* NULL: none; lives until creditd_transactions_clear() */
 };
 
@@ -111,6 +115,7 @@ struct creditd_transactions_result {
     struct creditd_transaction *data; /* newest first */
     size_t count;
     bool has_more;
+    bool has_gap; /* there were older ones, which are no longer kept */
     void *owner;
 };
 
@@ -125,9 +130,9 @@ int creditd_read_transactions(const struct creditd_reply *reply,
 /* Frees what the result owns; takes NULL and a zeroed result. */
 void creditd_transactions_clear(struct creditd_transactions_result *result);
 
-/* Gives a deduction back, whole or in part, once; later ones are answered with the first one's
- * result. Sent again: a deduction is given back once, however often that is asked for. Takes the
- * role "refund", or the user's own session.
+/* Gives a deduction back, whole or in part, once: asked again, it is answered with the first one's
+ * result, or CREDITD_CONFLICT where another amount was named. Sent again. Takes the role "refund",
+ * or the user's own session.
  */
 struct creditd_credit_refund_request {
     struct creditd_who who;

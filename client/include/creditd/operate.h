@@ -56,7 +56,7 @@ struct creditd_push {
     char push_id[CREDITD_ID_SIZE];
     char customer_id[CREDITD_ID_SIZE];
     char product_id[CREDITD_ID_SIZE];
-    char type[32];    /* "deduct" */
+    char type[32];    /* "deduct", "refund", "grant" */
     char state[32];   /* "sending", "doubt", "parked", "watched" */
     char reason[256]; /* cut there; "": none */
     int64_t credits, attempt, begun_at;

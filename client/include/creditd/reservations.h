@@ -44,7 +44,8 @@ int creditd_reserve(struct creditd *connection, const struct creditd_reserve_req
 int creditd_reserve_async(struct creditd *connection, const struct creditd_reserve_request *request,
                           creditd_callback callback, void *data);
 
-/* Sets the end anew: `ttl` from now. Sent again. CREDITD_NOT_FOUND where it has ended. */
+/* Sets the end anew: `ttl` from now. Sent again. CREDITD_CONFLICT where it has ended; here and
+ * below, CREDITD_NOT_FOUND where there is none of that id, or it is somebody else's. */
 struct creditd_extend_request {
     struct creditd_who who;
     const char *reservation_id;
@@ -90,7 +91,7 @@ int creditd_settle_async(struct creditd *connection, const struct creditd_settle
 int creditd_read_settle(const struct creditd_reply *reply,
                         struct creditd_settle_result *ret_result);
 
-/* Sent again: what was released stays so. */
+/* Sent again: what was released stays so. CREDITD_CONFLICT where it was settled. */
 struct creditd_release_request {
     struct creditd_who who;
     const char *reservation_id;

@@ -56,6 +56,12 @@ static void app_init_one(struct app_rig *it, const char *answer, const char *mor
 
 static void app_deinit(struct app_rig *it)
 {
+    char *log = harness_process_log(&it->rig.process);
+
+    /* Nothing of a credential is logged. */
+    cr_expect_null(strstr(log, TOKEN), "%s", log);
+    cr_expect_null(strstr(log, "0W80iXqZ"), "%s", log);
+    free(log);
     rig_deinit(&it->rig);
     it->app = upstream_free(it->app);
     harness_directory_deinit(&it->directory);

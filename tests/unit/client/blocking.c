@@ -176,8 +176,12 @@ Test(blocking, every_typed_call_reads_its_result)
     cr_assert_eq(creditd_ping(c, &ping), 0);
     cr_assert_str_eq(ping.version, "9.9");
     /* Lists outlive the calls that came after them. */
-    cr_assert_eq(transacted.count, 1);
+    cr_assert_eq(transacted.count, 2);
     cr_assert(transacted.has_more);
+    cr_assert(transacted.has_gap);
+    cr_assert_eq(transacted.data[1].raw_amount, -1);
+    cr_assert_str_eq(transacted.data[1].reason, "gift");
+    cr_assert_null(transacted.data[1].metadata);
     cr_assert_eq(transacted.data[0].amount, 1234);
     cr_assert_arr_eq(
         creditd_value_text(creditd_value_get(transacted.data[0].metadata, "model"), &length),

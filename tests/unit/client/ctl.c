@@ -1,75 +1,11 @@
 /* creditctl and the examples, run as programs against a small daemon: output and exit codes. */
-#include "server.h"
+#include "program.h"
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-static struct server server;
-static char out[16384], err[4096];
-
-static void setup(void)
-{
-    server_start(&server, 100000);
-    setenv("CREDITD_SOCKET", server.path, 1);
-    setenv("TZ", "UTC", 1);
-}
-
-static void teardown(void)
-{
-    server_stop(&server);
-}
-
-TestSuite(ctl, .init = setup, .fini = teardown);
-
-static void slurp(const char *path, char *buffer, size_t size)
-{
-    FILE *file = fopen(path, "r");
-    size_t n = fread(buffer, 1, size - 1, file);
-
-    buffer[n] = '\0';
-    fclose(file);
-    unlink(path);
-}
-
-/* Runs a shell line with the program in $P; its exit code. */
-static int run(const char *program, const char *arguments)
-{
-    char line[2048], out_path[128], err_path[128];
-    int status;
-
-    snprintf(out_path, sizeof out_path, "%s/out", server.directory);
-    snprintf(err_path, sizeof err_path, "%s/err", server.directory);
-    snprintf(line, sizeof line, "{ P='%s'; %s; } >'%s' 2>'%s'", program, arguments, out_path,
-             err_path);
-    status = system(line);
-    slurp(out_path, out, sizeof out);
-    slurp(err_path, err, sizeof err);
-    cr_assert(WIFEXITED(status), "%s: %s", arguments, err);
-    return WEXITSTATUS(status);
-}
-
-static int ctl(const char *arguments)
-{
-    return run(CREDITCTL, arguments);
-}
-
-static void has(const char *text, const char *part)
-{
-    cr_assert_not_null(strstr(text, part), "\"%s\" is not in:\n%s", part, text);
-}
-
-static json_t *parse(const char *text)
-{
-    json_error_t error;
-    json_t *document = json_loads(text, 0, &error);
-
-    cr_assert_not_null(document, "%s: %s", error.text, text);
-    return document;
-}
+TestSuite(ctl, .init = program_start, .fini = program_stop);
 
 Test(ctl, tables_for_people)
 {
@@ -81,10 +17,12 @@ Test(ctl, tables_for_people)
     has(out, "nothing is pushed: unauthorized");
     has(out, "pushes       ? open");
     cr_assert_eq(ctl("$P transactions --user u prod_1"), 0);
-    has(out, "time                 transaction  credits        raw");
-    has(out, "2023-11-14 22:13:20  tx_1_1         1,234  1,233,567");
+    has(out, "time                 transaction  type    credits        raw");
+    has(out, "2023-11-14 22:13:20  tx_1_1       deduct    1,234  1,233,567");
     cr_assert_eq(ctl("$P transactions --user u prod_1 --offset 20"), 0);
-    has(out, "There are more: --offset 21");
+    has(out, "There are more: --offset 22");
+    has(out, "gr_1_1       grant        50          -  100,000  dropped\n");
+    has(out, "There were older ones; they are no longer kept.\n");
     cr_assert_eq(ctl("$P push list"), 0);
     has(out, "psh_1_1_1  parked  cus_1");
     cr_assert_eq(ctl("$P push drop psh_1_1_1 --reason because"), 0);
@@ -177,21 +115,21 @@ Test(ctl, K1_the_same_key_spends_once)
     cr_assert_eq(ctl("$P consume --customer c p 5 --key order-1"), 0);
     cr_assert_eq(ctl("$P consume --customer c p 5 --key order-1"), 0);
     has(out, "had already spent 5 credits");
-    cr_assert_eq(server_balance(&server), 99995);
+    cr_assert_eq(server_balance(&program_server), 99995);
 }
 
 Test(ctl, K3_a_stamp_is_printed_and_taken)
 {
     char line[256], *stamp;
 
-    server.mute = 1;
+    program_server.mute = 1;
     cr_assert_eq(ctl("$P consume --timeout 1 --customer c p 5"), 3);
     stamp = strstr(err, "--stamp ");
     cr_assert_not_null(stamp, "%s", err);
     snprintf(line, sizeof line, "$P consume --customer c p 5 %.56s", stamp);
     cr_assert_eq(ctl(line), 0, "%s", err);
     has(out, "had already spent");
-    cr_assert_eq(server_balance(&server), 99995);
+    cr_assert_eq(server_balance(&program_server), 99995);
 }
 
 Test(ctl, a_session_comes_from_a_file_and_is_hidden_when_decoded)
@@ -214,15 +152,15 @@ Test(ctl, the_examples_run)
     cr_assert_eq(run(EXAMPLE_SPEND, "$P cus_1 prod_1 10"), 0, "%s", err);
     cr_assert_str_eq(out, "spent 10 credits (tx_1_1), 99990 left\n");
     cr_assert_eq(run(EXAMPLE_SPEND, "$P cus_1 prod_1 1000000"), 1);
-    server.hang_ups = 2;
+    program_server.hang_ups = 2;
     cr_assert_eq(run(EXAMPLE_ASYNC_UV, "$P cus_1 prod_1 500"), 0, "%s", err);
     cr_assert_str_eq(out, "500 sold for 500 credits, 0 refused\n");
-    server.mute = 1;
+    program_server.mute = 1;
     cr_assert_eq(run(EXAMPLE_IDEMPOTENT, "$P cus_1 prod_1 90"), 4);
     has(out, "ask again with ");
     out[strcspn(out, "\n")] = '\0';
     snprintf(line, sizeof line, "$P cus_1 prod_1 90 %.48s", out + strlen("ask again with "));
     cr_assert_eq(run(EXAMPLE_IDEMPOTENT, line), 0, "%s", err);
     cr_assert_str_eq(out, "had already spent 90 credits, 99400 left\n");
-    cr_assert_eq(server_balance(&server), 99400);
+    cr_assert_eq(server_balance(&program_server), 99400);
 }

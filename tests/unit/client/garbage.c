@@ -28,11 +28,18 @@ TestSuite(garbage, .init = setup, .fini = teardown);
 static void done(struct creditd *connection, const struct creditd_reply *reply, void *data)
 {
     struct creditd_consume_result result;
+    struct creditd_object object;
+    struct creditd_list list;
 
     (void)connection;
     (void)data;
     runs++;
     status = creditd_read_consume(reply, &result);
+    /* Whatever the shape: read or refused, and nothing leaks. */
+    if (creditd_read_object(reply, &object) == 0)
+        creditd_object_clear(&object);
+    if (creditd_read_list(reply, &list) == 0)
+        creditd_list_clear(&list);
 }
 
 static void ask(void)

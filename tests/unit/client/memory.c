@@ -63,6 +63,7 @@ static int scenario(void)
     struct creditd_consume_request request = {
         .who = {.user_id = "u"}, .product_id = "p", .raw_amount = 1};
     struct creditd_consume_result result;
+    struct creditd_object object;
     struct creditd_map *map;
     struct creditd *c;
     int r = engine_open(&c, "/nowhere", 0, &fake_io, &fake);
@@ -76,6 +77,11 @@ static int scenario(void)
     r = map ? creditd_consume(c, &request, &result) : -ENOMEM;
     if (r == 0 && result.balance != 1)
         r = -EIO;
+    /* Any map is an object. */
+    if (r == 0)
+        r = creditd_read_object(creditd_last(c), &object);
+    if (r == 0)
+        creditd_object_clear(&object);
     creditd_map_free(map);
     creditd_close(c);
     return r;

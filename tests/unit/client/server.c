@@ -147,6 +147,22 @@ static void pack_transaction(struct server *server, msgpack_packer *p)
     pack_kv_text(p, "push_state", "pending");
 }
 
+/* Without a raw amount, and with a reason. */
+static void pack_grant(struct server *server, msgpack_packer *p)
+{
+    msgpack_pack_map(p, 11);
+    pack_names(p);
+    pack_kv_text(p, "id", "gr_1_1");
+    pack_kv_text(p, "object", "credit_transaction");
+    pack_kv_text(p, "type", "grant");
+    pack_kv_int(p, "amount", 50);
+    pack_kv_nil(p, "raw_amount");
+    pack_kv_text(p, "reason", "gift");
+    pack_kv_int(p, "balance_after", server->balance);
+    pack_kv_int(p, "created_at", 1700000000000);
+    pack_kv_text(p, "push_state", "dropped");
+}
+
 static void pack_push(msgpack_packer *p)
 {
     msgpack_pack_map(p, 12);
@@ -224,15 +240,21 @@ static void answer_read(struct server *server, enum proto_method method, msgpack
         pack_kv_text(p, "push_id", "psh_1_1_1");
         pack_kv_text(p, "state", method == PROTO_METHOD_PUSH_DROP ? "dropped" : "sending");
         break;
-    default:
+    case PROTO_METHOD_PUSH_LIST:
         msgpack_pack_map(p, 2);
         pack_key(p, "data");
         msgpack_pack_array(p, 1);
-        if (method == PROTO_METHOD_PUSH_LIST)
-            pack_push(p);
-        else
-            pack_transaction(server, p);
+        pack_push(p);
         pack_kv_bool(p, "has_more", 1);
+        break;
+    default:
+        msgpack_pack_map(p, 3);
+        pack_key(p, "data");
+        msgpack_pack_array(p, 2);
+        pack_transaction(server, p);
+        pack_grant(server, p);
+        pack_kv_bool(p, "has_more", 1);
+        pack_kv_bool(p, "gap", 1);
     }
 }
 

@@ -17,7 +17,7 @@ struct answer_case {
     bool without_value;
 };
 
-static struct exchange_row rows[EXCHANGE_HISTORY_LIMIT];
+static struct upstream_scratch scratch;
 
 static void pack_details(msgpack_packer *packer, const char *details,
                          const struct answer_case *given)
@@ -60,7 +60,7 @@ static enum exchange_outcome read_case(enum exchange_kind kind, const struct ans
         pack_details(&packer, given->details, given);
     cr_assert_eq(msgpack_unpack(buffer.data, buffer.size, &offset, &zone, &object),
                  MSGPACK_UNPACK_SUCCESS);
-    upstream_read_answer(kind, &object, rows, answer);
+    upstream_read_answer(kind, 0, &object, &scratch, answer);
     msgpack_zone_destroy(&zone);
     msgpack_sbuffer_destroy(&buffer);
     return answer->outcome;
@@ -106,7 +106,7 @@ Test(upstream_words, an_answer_that_is_no_map_is_none)
     const msgpack_object nothing = {.type = MSGPACK_OBJECT_NIL};
     struct exchange_answer answer;
 
-    upstream_read_answer(EXCHANGE_PUSH, &nothing, rows, &answer);
+    upstream_read_answer(EXCHANGE_PUSH, 0, &nothing, &scratch, &answer);
     cr_assert_eq(answer.outcome, EXCHANGE_UNANSWERED);
 }
 
@@ -174,7 +174,8 @@ Test(upstream_words, requests_have_what_their_kind_needs)
         uint32_t count = 0;
 
         exchange.kind = cases[i].kind;
-        cr_assert_str_eq(upstream_method(cases[i].kind), cases[i].method);
+        cr_assert_str_eq(upstream_method(&(struct exchange){.kind = cases[i].kind}),
+                         cases[i].method);
         params = unpack_params(&exchange, &zone, &buffer, &object);
         for (; count < 8 && cases[i].keys[count] != NULL; count++)
             cr_assert_not_null(map_find(params, cases[i].keys[count]), "%s: %s", cases[i].method,

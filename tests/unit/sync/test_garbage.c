@@ -3,6 +3,9 @@
  * passed on is one whole map. The seed is fixed; a failure names the round.
  */
 #include "answer.h"
+#include "session_cache.h"
+#include "session_credential.h"
+#include "session_fixture.h"
 
 #include <criterion/criterion.h>
 #include <proto/message.h>
@@ -31,6 +34,17 @@ static const struct {
      "{\"object\":\"list\",\"data\":[{\"id\":\"ct_1\",\"type\":\"deduct\",\"amount\":5,"
      "\"metadata\":{\"creditd_push\":\"psh_1\"},\"created_at\":\"2026-01-05T12:34:56.789Z\"}],"
      "\"has_more\":true}"},
+    {"upstream.customer",
+     "{\"data\":{\"id\":\"cus_1\",\"createdAt\":1.5,\"created_at\":null,\"wallets\":[{\"a\":[[]]}],"
+     "\"metadata\":\"{\\\"a\\\":\\\"b\\\"}\"}}"},
+    {"upstream.customers",
+     "{\"object\":\"list\",\"data\":[{\"id\":\"cus_1\",\"email\":\"a@x\",\"n\":-0.0},{\"id\":"
+     "\"cus_2\",\"x\":{\"y\":[1,2,{}]}}],\"has_more\":true}"},
+    {"upstream.subscriptions",
+     "[{\"id\":\"sub_1\",\"customerId\":\"cus_1\"},{\"id\":\"sub_2\",\"customer_id\":\"cus_2\"}]"},
+    {"upstream.refund_create", "[{\"id\":\"rf_1\",\"payment_id\":\"pay_1\",\"amount\":\"5 XLM\"}]"},
+    {"upstream.access",
+     "{\"has_access\":true,\"grant\":{\"type\":\"one_time\",\"paymentId\":\"p\"}}"},
 };
 
 static uint64_t state = UINT64_C(0x9e3779b97f4a7c15);
@@ -104,4 +118,55 @@ Test(garbage, every_answer_has_an_outcome)
         msgpack_unpacked_destroy(&unpacked);
         msgpack_sbuffer_destroy(&buffer);
     }
+}
+
+/* What a caller hands over, spoilt: parsed or refused, and what is parsed can be written again. */
+Test(garbage, credentials)
+{
+    static const char *const given[] = {
+        "a=b; better-auth.session_token=T0k.0W80iXqZfyNcCfoUHtd3eqTOTi0I8vA1hqkN%2FVSAGs4%3D; "
+        "better-auth.session_data.1=b; better-auth.session_data.0=\"a\"",
+        "Bearer T0k.0W80iXqZfyNcCfoUHtd3eqTOTi0I8vA1hqkN/VSAGs4=",
+        "Cookie: __Secure-better-auth.session_token=\"T.0W80iXqZfyNcCfoUHtd3eqTOTi0I8vA1hqkN/"
+        "VSAGs4=\"",
+    };
+
+    for (size_t round = 0; round < ROUNDS; round++) {
+        char body[BODY_MAX], *cookie = NULL, *authorization = NULL;
+        size_t length = spoil(given[draw(ARRAY_SIZE(given))], body);
+        struct credential credential;
+
+        if (credential_parse((struct span){body, length}, "better-auth", &credential) < 0)
+            continue;
+        cr_assert_eq(credential_cookie_header(&credential, "better-auth", &cookie), 0);
+        cr_assert_eq(credential_authorization_header(&credential, &authorization), 0);
+        cr_assert((cookie != NULL) != (authorization != NULL), "round %zu", round);
+        cr_assert(!cookie || !strpbrk(cookie, "\r\n"), "round %zu", round);
+        cr_assert(!authorization || !strpbrk(authorization, "\r\n"), "round %zu", round);
+        free(cookie);
+        free(authorization);
+        credential_deinit(&credential);
+    }
+}
+
+/* A spoilt cookie cache is refused, unless nothing was spoilt. */
+Test(garbage, cookie_caches)
+{
+    char *good = fixture_compact(
+        FIXTURE_SECRET, "{" FIXTURE_SESSION ",\"updatedAt\":1795444575850}", FIXTURE_NOW + 300000);
+
+    cr_assert_lt(strlen(good), BODY_MAX / 2);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        char body[BODY_MAX + 1];
+        struct session_word word;
+        int64_t age;
+        bool same;
+
+        body[spoil(good, body)] = '\0';
+        same = strcmp(body, good) == 0;
+        cr_assert_eq(session_cache_read(body, FIXTURE_TOKEN, FIXTURE_SECRET, FIXTURE_NOW, 60000,
+                                        &word, &age),
+                     same, "round %zu", round);
+    }
+    free(good);
 }

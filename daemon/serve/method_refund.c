@@ -1,0 +1,148 @@
+/*
+ * refund.create: a payment is given back by whoever may, and once. With a session it must be the
+ * payment of that session's own customer, whatever the peer may do on its own account.
+ */
+#include "command.h"
+#include "connection.h"
+#include "methods.h"
+#include "objects.h"
+#include "serve.h"
+#include "writes.h"
+#include <proto/message.h>
+#include <proto/upstream.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- whose payment it is --- */
+
+static bool is_own(struct request *request, const struct errand_answer *answer)
+{
+    struct core_text customer = request_customer(request), of;
+    msgpack_object payment;
+    msgpack_zone zone;
+    bool own = false;
+
+    if (!msgpack_zone_init(&zone, 4096))
+        return false;
+    if (objects_unpack(&zone, answer->body, answer->length, &payment) == 0 &&
+        payment.type == MSGPACK_OBJECT_MAP &&
+        map_get_text(&payment, "customer_id", &of.data, &of.length) == 1)
+        own = of.length == customer.length && memcmp(of.data, customer.data, of.length) == 0;
+    msgpack_zone_destroy(&zone);
+    return own;
+}
+
+static int ask_payment(struct request *request)
+{
+    const struct errand_order order = {
+        .method = UPSTREAM_METHOD_PAYMENT,
+        .member = "payment",
+        .table = TABLE_COUNT_,
+        .customer = request_customer(request),
+        .uid = request->connection->peer.uid,
+    };
+    struct errand_params params;
+    int r;
+
+    errand_params_init(&params);
+    errand_param_given(&params, request, PROTO_PARAMETER_PAYMENT_ID);
+    r = errands_begin(&request->serve->errands, &order, &params, &request->wait_key);
+    errand_params_deinit(&params);
+    if (r != CORE_OK) {
+        request_refuse_status(request, r);
+        return REQUEST_ANSWERED;
+    }
+    request->wait_stage = WAIT_PAYMENT;
+    request->wait_late = (struct refusal){
+        .error = PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+        .text = "StellarTools could not be asked in time whose payment that is; nothing was done",
+    };
+    return REQUEST_WAIT;
+}
+
+/* True: it may be given back. */
+static bool check_payment(struct request *request, int *ret_result)
+{
+    const struct errand_answer *answer = request_errand_answer(request, WAIT_PAYMENT);
+
+    if (request->identity.kind != IDENTITY_SESSION ||
+        (request->parked != NULL && request->parked->intent != 0))
+        return true;
+    *ret_result = REQUEST_ANSWERED;
+    if (answer == NULL) {
+        if (request->parked == NULL || request->parked->stage != WAIT_PAYMENT) {
+            *ret_result = ask_payment(request);
+            return false;
+        }
+        *ret_result = REQUEST_WAIT; /* late */
+        return false;
+    }
+    if (answer->outcome == EXCHANGE_OK && is_own(request, answer))
+        return true;
+    if (answer->outcome == EXCHANGE_OK || answer->outcome == EXCHANGE_NOT_FOUND)
+        request_refuse(request, PROTO_ERROR_NOT_FOUND, "this customer has no such payment", NULL,
+                       NULL);
+    else
+        request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                       "StellarTools could not be asked whose payment that is; nothing was done",
+                       NULL, NULL);
+    return false;
+}
+
+/* --- the refund --- */
+
+static void pack_refund(struct request *request, struct errand_params *params)
+{
+    errand_param_given(params, request, PROTO_PARAMETER_PAYMENT_ID);
+    errand_param_given(params, request, PROTO_PARAMETER_REASON);
+    errand_param_given(params, request, PROTO_PARAMETER_METADATA);
+}
+
+/* An app that gives no key means the payment, which can be given back but once. */
+static struct core_text key_of(const struct request *request, char *buffer, size_t size)
+{
+    struct core_text payment = request_text(request, PROTO_PARAMETER_PAYMENT_ID);
+    int length;
+
+    if (request_has(request, PROTO_BIT(IDEMPOTENCY_KEY)))
+        return request_text(request, PROTO_PARAMETER_IDEMPOTENCY_KEY);
+    length = snprintf(buffer, size, "payment %.*s", (int)payment.length, payment.data);
+    return (struct core_text){buffer, (size_t)length};
+}
+
+static void answer_known(struct request *request, const struct core_intent *intent)
+{
+    struct core_text payment = request_text(request, PROTO_PARAMETER_PAYMENT_ID);
+    msgpack_packer *packer = request_result(request, 6);
+
+    pack_kv_text(packer, "id", intent->object_id);
+    pack_kv_text(packer, "object", "refund");
+    pack_key(packer, "payment_id");
+    pack_text_n(packer, payment.data, payment.length);
+    pack_kv_bool(packer, "replayed", true);
+    pack_kv_nil(packer, "synced_at");
+    pack_kv_bool(packer, "stale", true);
+    request_reply(request, intent->reveals);
+}
+
+int method_refund_create(struct request *request)
+{
+    char buffer[PROTO_KEY_MAX + 1];
+    const struct errand_answer *answer;
+    struct core_intent intent;
+    int result;
+
+    if (!check_payment(request, &result))
+        return result;
+    if (!write_intent(request, CORE_INTENT_REFUND, key_of(request, buffer, sizeof(buffer)),
+                      !request_has(request, PROTO_BIT(IDEMPOTENCY_KEY)), pack_refund, &intent,
+                      &result))
+        return result;
+    answer = request_errand_answer(request, WAIT_INTENT);
+    if (answer != NULL)
+        objects_answer(request, answer->body, answer->length, serve_now(request->serve), false,
+                       answer->reveals);
+    else
+        answer_known(request, &intent);
+    return REQUEST_ANSWERED;
+}

@@ -1,0 +1,201 @@
+/* See writes.h. */
+#include "writes.h"
+#include "command.h"
+#include "connection.h"
+#include "objects.h"
+#include "serve.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTEMPTS_MAX 15
+
+/* --- plain writes --- */
+
+static void refuse_late_write(struct request *request)
+{
+    bool taken_back = errands_cancel(&request->serve->errands, request->parked->waits);
+
+    request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                   taken_back ? "StellarTools could not be asked in time; nothing was changed"
+                              : "StellarTools has not answered in time: it may be done, or not",
+                   NULL, NULL);
+}
+
+const struct errand_answer *write_run(struct request *request, const struct errand_order *order,
+                                      write_pack_function pack, int *ret_result)
+{
+    const struct parked *parked = request->parked;
+    struct errand_params params;
+    int r;
+
+    *ret_result = REQUEST_ANSWERED;
+    if (parked != NULL && parked->stage == WAIT_WRITE) {
+        if (parked->answer != NULL && parked->answer->outcome == EXCHANGE_OK)
+            return parked->answer;
+        if (parked->answer != NULL)
+            objects_refuse(request, parked->answer);
+        else
+            refuse_late_write(request);
+        return NULL;
+    }
+    errand_params_init(&params);
+    pack(request, &params);
+    r = errands_begin(&request->serve->errands, order, &params, &request->wait_key);
+    errand_params_deinit(&params);
+    if (r != CORE_OK) {
+        request_refuse_status(request, r);
+        return NULL;
+    }
+    request->wait_stage = WAIT_WRITE;
+    *ret_result = REQUEST_WAIT;
+    return NULL;
+}
+
+/* --- intents --- */
+
+/* The payload: how many members, in one byte, and their bytes. */
+static int pack_payload(struct request *request, write_pack_function pack, uint8_t *payload,
+                        size_t *ret_length)
+{
+    struct errand_params params;
+    int r = 0;
+
+    errand_params_init(&params);
+    pack(request, &params);
+    if (pack_failed(&params.packer))
+        r = -ENOMEM;
+    else if (params.members.size + 1 > CORE_PAYLOAD_MAX)
+        r = -E2BIG;
+    if (r == 0) {
+        payload[0] = (uint8_t)params.count;
+        memcpy(payload + 1, params.members.data, params.members.size);
+        *ret_length = params.members.size + 1;
+    }
+    errand_params_deinit(&params);
+    return r;
+}
+
+size_t write_payload_members(const void *payload, size_t length, const void **ret_members,
+                             size_t *ret_length)
+{
+    *ret_members = length > 0 ? (const uint8_t *)payload + 1 : payload;
+    *ret_length = length > 0 ? length - 1 : 0;
+    return length > 0 ? *(const uint8_t *)payload : 0;
+}
+
+/* An app's key counts for its uid. */
+static struct core_text scoped_key(const struct request *request, struct core_text key, int attempt,
+                                   char *buffer, size_t size)
+{
+    int length;
+
+    if (key.length == 0)
+        return key;
+    length = snprintf(buffer, size, "%" PRIu32 " %d:%.*s", request->connection->peer.uid, attempt,
+                      (int)key.length, key.data);
+    return (struct core_text){buffer, (size_t)length};
+}
+
+static int begin(struct request *request, enum core_intent_kind kind, struct core_text key,
+                 bool again, write_pack_function pack, struct core_intent *ret_intent)
+{
+    struct serve *serve = request->serve;
+    uint8_t payload[CORE_PAYLOAD_MAX];
+    char buffer[PROTO_KEY_MAX + 32];
+    size_t length;
+    int r = pack_payload(request, pack, payload, &length);
+
+    for (int attempt = 0; r == 0; attempt++) {
+        r = core_intent_begin(serve->core, kind, request_customer(request),
+                              scoped_key(request, key, attempt, buffer, sizeof(buffer)),
+                              (struct core_text){(const char *)payload, length},
+                              request->connection->peer.uid, serve_now(serve), ret_intent);
+        if (r != CORE_OK || !again || ret_intent->state != CORE_INTENT_REFUSED ||
+            attempt == ATTEMPTS_MAX)
+            break;
+    }
+    return r;
+}
+
+static void refuse_intent(struct request *request, const struct core_intent *intent)
+{
+    char text[300];
+
+    switch (intent->state) {
+    case CORE_INTENT_REFUSED:
+        snprintf(text, sizeof(text), "StellarTools refused: %s", intent->message);
+        request_refuse(request, PROTO_ERROR_CONFLICT, text, NULL, NULL);
+        break;
+    case CORE_INTENT_PARKED:
+        request_refuse(request, PROTO_ERROR_CONFLICT,
+                       "whether StellarTools did it is not known, and it is not sent twice: an "
+                       "operator must look",
+                       NULL, NULL);
+        break;
+    default:
+        request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                       "it is under way and will be brought to an end; asked again with the same "
+                       "idempotency_key, this tells how it ended",
+                       NULL, NULL);
+        break;
+    }
+}
+
+bool write_intent(struct request *request, enum core_intent_kind kind, struct core_text key,
+                  bool again, write_pack_function pack, struct core_intent *ret_intent,
+                  int *ret_result)
+{
+    struct core_intent intent;
+    bool begun = request->parked != NULL && request->parked->intent != 0;
+    int r = CORE_OK;
+
+    *ret_result = REQUEST_ANSWERED;
+    if (!begun)
+        r = begin(request, kind, key, again, pack, &intent);
+    else if (!core_intent_get(request->serve->core, request->parked->intent, &intent))
+        r = CORE_NOT_FOUND;
+    if (r != CORE_OK) {
+        request_refuse_status(request, r);
+        return false;
+    }
+    if (intent.reveals > request->reveals)
+        request->reveals = intent.reveals;
+    if (intent.state == CORE_INTENT_DONE) {
+        *ret_intent = intent;
+        return true;
+    }
+    if ((intent.state != CORE_INTENT_SENDING && intent.state != CORE_INTENT_DOUBT) ||
+        request_is_late(request)) {
+        refuse_intent(request, &intent);
+        return false;
+    }
+    request->wait_key = waiting_intent_key(intent.sequence);
+    request->wait_stage = WAIT_INTENT;
+    request->wait_intent = intent.sequence;
+    *ret_result = REQUEST_WAIT;
+    return false;
+}
+
+void write_created(struct serve *serve, const struct exchange *exchange,
+                   const struct exchange_answer *answer)
+{
+    const char *sequence = strrchr(exchange->push_id, '_');
+    const struct exchange_object *row = answer->objects.rows;
+    struct errand_answer *told;
+
+    if (exchange->kind != EXCHANGE_CREATE || answer->outcome != EXCHANGE_OK ||
+        answer->objects.count != 1 || sequence == NULL)
+        return;
+    told = errand_answer_new(EXCHANGE_OK, NULL, row->body, row->body_length);
+    if (told == NULL)
+        return;
+    if (exchange->intent_kind == CORE_INTENT_SUBSCRIPTION)
+        objects_put_subscription(serve,
+                                 (struct core_text){exchange->customer, exchange->customer_length},
+                                 told->body, told->length, &told->reveals);
+    errand_attach(serve, waiting_intent_key(strtoull(sequence + 1, NULL, 10)), told);
+    errand_answer_unref(told);
+}

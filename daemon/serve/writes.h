@@ -1,0 +1,41 @@
+/*
+ * What changes something at StellarTools for a request. A plain write is an errand: it is sent
+ * once, and taken back if it could not leave in time, for nothing is queued while StellarTools is
+ * away. A create is an intent (core/link.h): once begun it is brought to an end, whoever waits.
+ */
+#pragma once
+
+#include "errands.h"
+#include "request.h"
+#include <core/link.h>
+#include <stdbool.h>
+
+/* Packs what is asked. */
+typedef void (*write_pack_function)(struct request *request, struct errand_params *params);
+
+/* The answer, which is OK; or NULL: the request waits or has been refused, as *ret_result says. */
+const struct errand_answer *write_run(struct request *request, const struct errand_order *order,
+                                      write_pack_function pack, int *ret_result);
+
+/* What the request waits with, in the order in which a request may go through them. */
+enum wait_stage {
+    WAIT_OTHER,
+    WAIT_OBJECT,
+    WAIT_PAYMENT,
+    WAIT_HISTORY,
+    WAIT_WRITE,
+    WAIT_INTENT,
+};
+
+/* Begins an intent, once, and waits for its end: true: *ret_intent is DONE. `key` is an app's;
+ * empty: each request is a new one. `again`: what was refused before may be tried again under that
+ * key. */
+bool write_intent(struct request *request, enum core_intent_kind kind, struct core_text key,
+                  bool again, write_pack_function pack, struct core_intent *ret_intent,
+                  int *ret_result);
+/* Attaches a create's object to the requests that wait for its intent. */
+void write_created(struct serve *serve, const struct exchange *exchange,
+                   const struct exchange_answer *answer);
+/* The intent's payload, as write_intent packed it, into parameters: how many, and their bytes. */
+size_t write_payload_members(const void *payload, size_t length, const void **ret_members,
+                             size_t *ret_length);
