@@ -308,10 +308,12 @@ int lookup_balance_done(struct core *core, struct balance *balance,
         look_again(core, balance, push, now);
         return 0;
     }
-    /* Not there, for certain. What upstream no longer has would only be refused, and a refusal of a
-     * resend proves nothing: then this push is over, watched like one that was sent again, and a
-     * smaller one follows. */
-    if (none || answer->balance.balance < push->row.credits)
+    /* Not there, for certain. What upstream no longer has, or has refused when it was sent again,
+     * or what would be counted in other units today, is not sent once more: then this push is over,
+     * watched like one that was sent again, and another one follows, whose first answer is a proof.
+     */
+    bool other_units = push->row.units != core->products[balance->product].row.units_per_credit;
+    if (none || answer->balance.balance < push->row.credits || push->refused || other_units)
         return resolve(core, balance, push, true, answer, now);
     push->row.empty_readings++;
     look_again(core, balance, push, now);

@@ -143,14 +143,13 @@ static int record_state(struct core *core, struct balance *balance, struct push 
 
 /* --- beginning --- */
 
-static void fill_exchange(const struct core *core, const struct balance *balance,
-                          const struct core_push *push, uint64_t sequence,
+static void fill_exchange(const struct core *core, const struct core_push *push, uint64_t sequence,
                           struct exchange *exchange)
 {
     core_push_id(core, push->epoch, push->sequence, exchange->push_id);
     snprintf(exchange->idempotency_key, sizeof(exchange->idempotency_key), "%s-%u",
              exchange->push_id, push->attempt);
-    exchange->amount = push->credits * core->products[balance->product].row.units_per_credit;
+    exchange->amount = push->credits * push->units;
     exchange->after_sequence = sequence;
 }
 
@@ -163,6 +162,7 @@ static int begin_first(struct core *core, struct balance *balance, struct exchan
         .epoch = core->epoch,
         .balance = balance->row->id,
         .credits = push_size(core, balance),
+        .units = core->products[balance->product].row.units_per_credit,
         .consumed_before = balance->reading.consumed,
         .read_before = balance->reading.server_time,
         .read_sequence = balance->reading.read_sequence,
@@ -195,7 +195,7 @@ static int begin_first(struct core *core, struct balance *balance, struct exchan
     *balance->row = row;
     balance->last_sequence = append.sequence;
     made->row = push;
-    fill_exchange(core, balance, &push, append.sequence, exchange);
+    fill_exchange(core, &push, append.sequence, exchange);
     return 0;
 }
 
@@ -213,7 +213,7 @@ static int begin_again(struct core *core, struct balance *balance, struct exchan
                          &sequence);
     if (r < 0)
         return r;
-    fill_exchange(core, balance, &next, sequence, exchange);
+    fill_exchange(core, &next, sequence, exchange);
     return 0;
 }
 
@@ -350,12 +350,20 @@ static void hold_back(struct balance *balance, int64_t now)
         balance->push_at = now + balance->push_delay;
 }
 
+static bool is_refusal(enum exchange_outcome outcome)
+{
+    return outcome != EXCHANGE_OK && outcome != EXCHANGE_NO_ENDPOINT &&
+           outcome != EXCHANGE_FAILED && outcome != EXCHANGE_UNANSWERED;
+}
+
 int push_done(struct core *core, struct balance *balance, const struct exchange_answer *answer,
               int64_t now)
 {
-    if (balance->push->row.attempt > 1)
+    if (balance->push->row.attempt > 1) {
+        balance->push->refused = is_refusal(answer->outcome);
         return doubt(core, balance, answer,
                      now); /* no answer to a resend proves anything by itself */
+    }
 
     switch (answer->outcome) {
     case EXCHANGE_OK:

@@ -36,6 +36,7 @@ enum knowledge {
 
 struct push {
     struct core_push row;
+    bool refused; /* the last attempt, a resend, was refused: no proof, but no reason to repeat it */
     struct push *next; /* of the same balance */
     struct push *all_next, *all_previous;
 };
