@@ -24,6 +24,7 @@
 #define TOLERANCE_BLIND_MS 300000 /* without one: between its clock and ours */
 #define PAGES_MAX 100u
 #define MISMATCHES_MAX 3u
+#define FAILED_LOOKS_MAX 20u
 #define EMPTY_READINGS 2u
 
 bool lookup_wants_resend(const struct balance *balance)
@@ -227,11 +228,26 @@ static void look_again(struct core *core, struct balance *balance, struct push *
     push->row.due_at = now + core->policy.in_doubt_delay / 4;
 }
 
-static int failed(struct core *core, struct balance *balance, int64_t now)
+/* A look that failed is tried again; one that keeps failing while upstream answers everybody else
+ * will not succeed by itself (a customer that is gone, a row that nobody can read): then an
+ * operator must look. */
+static int failed(struct core *core, struct balance *balance, const struct exchange_answer *answer,
+                  int64_t now)
 {
+    struct push *push = balance->lookup->push;
+    bool answered = answer->outcome != EXCHANGE_UNANSWERED && answer->outcome != EXCHANGE_NOT_SENT;
+
     lookup_abandon(balance);
     plan_failed(core, balance, now);
-    return 0;
+    if (answered && core->last_success > push->failed_at)
+        push->failed_looks++;
+    push->failed_at = now;
+    if (push->failed_looks < FAILED_LOOKS_MAX)
+        return 0;
+    push->failed_looks = 0;
+    if (push->row.state == CORE_PUSH_WATCHED)
+        return push_resolve(core, balance, push, 0, NULL, false, answer, now);
+    return push_park(core, balance, push, CORE_PARK_UNKNOWN, answer, now);
 }
 
 int lookup_history_done(struct core *core, struct balance *balance,
@@ -244,10 +260,10 @@ int lookup_history_done(struct core *core, struct balance *balance,
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return 0; /* goes on where it was: from the start again it might never end */
     if (answer->outcome != EXCHANGE_OK)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     int enough = count_page(core, lookup, answer);
     if (enough < 0)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     plan_succeeded(core, balance, now);
     if (!enough && lookup->pages < PAGES_MAX)
         return 0; /* the next page */
@@ -290,7 +306,7 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return 0; /* as above */
     if (answer->outcome != EXCHANGE_OK && !none)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     plan_succeeded(core, balance, now);
 
     int64_t moved = none ? 0 : answer->balance.consumed - push->row.consumed_before;

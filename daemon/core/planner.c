@@ -384,9 +384,26 @@ int64_t core_wakeup(const struct core *core)
 
 /* --- ends of exchanges --- */
 
+/* 403 may speak of one object as well as of the key: all is paused only where a reading of another
+ * balance, as a probe, is refused too (P7), or where there is no other. A history alone proves
+ * nothing. */
+static void learn_forbidden(struct core *core, enum exchange_kind kind, uint32_t slot, int64_t now)
+{
+    bool is_probe = kind == EXCHANGE_BALANCE || kind == EXCHANGE_PRODUCT;
+    bool of_another = core->forbidden_slot != NO_SLOT && core->forbidden_slot != slot;
+
+    if (is_probe && (of_another || core->resident <= 1)) {
+        core->paused = true;
+        core->probe_at = now + PAUSE_PROBE_MS;
+    } else if (core->paused || core->unanswered) {
+        core->probe_at = later(core->probe_at, now + PROBE_MOST_MS); /* another one probes next */
+    }
+    core->forbidden_slot = slot;
+}
+
 /* 401 and 403 speak of the key, unless a probe says otherwise; what never got an answer speaks of
  * the way there. */
-static void learn_trouble(struct core *core, enum exchange_kind kind,
+static void learn_trouble(struct core *core, enum exchange_kind kind, uint32_t slot,
                           const struct exchange_answer *answer, int64_t now)
 {
     bool is_read = kind != EXCHANGE_PUSH;
@@ -406,13 +423,17 @@ static void learn_trouble(struct core *core, enum exchange_kind kind,
     }
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return;
-    if (answer->outcome == EXCHANGE_UNAUTHORIZED ||
-        (answer->outcome == EXCHANGE_FORBIDDEN && is_read)) {
+    if (answer->outcome == EXCHANGE_FORBIDDEN) {
+        learn_forbidden(core, kind, slot, now);
+        return;
+    }
+    if (answer->outcome == EXCHANGE_UNAUTHORIZED) {
         core->paused = true;
         core->probe_at = now + PAUSE_PROBE_MS;
         return;
     }
     if (is_read) {
+        core->forbidden_slot = NO_SLOT;
         core->paused = false;
         core->unanswered = false;
         core->probe_at = now;
@@ -449,7 +470,7 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
         budget_learn(core, answer, now);
         learn_clock(core, answer, now);
     }
-    learn_trouble(core, kind, answer, now);
+    learn_trouble(core, kind, balance->slot, answer, now);
 
     int r = 0;
     if (kind == EXCHANGE_PRODUCT)
