@@ -628,15 +628,16 @@ Test(push, P7_403_of_one_object_parks_its_push)
     cr_expect_eq(summary.pushes_parked, 1);
 }
 
+#define OTHERS 100000 /* what cus_b has */
+
 /* Plays upstream for that long: every history ends as `history`, everything else well, while cus_b
  * spends 10 a minute. */
 static void play(int64_t ms, enum exchange_outcome history)
 {
-    int64_t until = stage.now + ms, next = stage.now, left = 100000;
+    int64_t until = stage.now + ms, next = stage.now, left = OTHERS;
     struct core_consumed consumed;
     struct exchange exchange;
 
-    stage_know(&stage, "cus_b", "prod_a", 10, left);
     while (stage.now < until) {
         if (stage.now >= next) {
             cr_assert_eq(stage_consume(&stage, "cus_b", "prod_a", 10, &consumed), CORE_OK);
@@ -654,13 +655,14 @@ static void play(int64_t ms, enum exchange_outcome history)
             stage_end_push(&stage, &exchange, exchange.amount / 10, left);
         } else {
             bool is_b = memcmp(exchange.customer, "cus_b", 5) == 0;
-            stage_end_balance(&stage, &exchange, is_b ? left : 100, is_b ? 100000 - left : 0);
+            stage_end_balance(&stage, &exchange, is_b ? left : 100, is_b ? OTHERS - left : 0);
         }
     }
 }
 
 Test(push, P7_a_403_for_one_history_does_not_stop_the_others)
 {
+    stage_know(&stage, "cus_b", "prod_a", 10, OTHERS);
     doubtful(EXCHANGE_UNANSWERED);
     play(INT64_C(4) * 3600 * 1000, EXCHANGE_FORBIDDEN);
     cr_expect_leq(stage_balance(&stage, "cus_b", "prod_a").pending, 2);
@@ -668,6 +670,7 @@ Test(push, P7_a_403_for_one_history_does_not_stop_the_others)
 
 static void ends_parked(enum exchange_outcome history)
 {
+    stage_know(&stage, "cus_b", "prod_a", 10, OTHERS);
     doubtful(EXCHANGE_UNANSWERED);
     play(INT64_C(4) * 3600 * 1000, history);
     cr_expect_leq(stage_balance(&stage, "cus_b", "prod_a").pending, 2);
