@@ -52,7 +52,9 @@ int balance_look_up(struct core *core, struct core_text customer, struct core_te
 
     switch ((enum knowledge)balance->knowledge) {
     case KNOWN:
-        return CORE_OK;
+        if (balance->row->synced_at > 0)
+            return CORE_OK;
+        break; /* named, and not read yet */
     case KNOWN_NONE:
         if (balance->unknown_until > now)
             return CORE_OK;
@@ -121,6 +123,12 @@ int consume_check(struct core *core, const struct core_consume *command,
         row->deducted - row->deducted_at_sync + credits > policy->max_offline_spend)
         return CORE_OFFLINE_LIMIT;
     return CORE_OK;
+}
+
+static bool may_be_online(const struct core *core, const struct balance *balance)
+{
+    bool doubtful = balance->push && balance->push->row.state != CORE_PUSH_PARKED;
+    return core->helper && !core->unanswered && !core->paused && !doubtful;
 }
 
 /* A limit or a shortage may be over upstream already: worth a reading ahead of its time, at the
@@ -227,6 +235,11 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     if (core->products[balance->product].row.parked)
         return CORE_PRODUCT_PARKED;
     r = consume_check(core, command, balance, now, ret_consumed);
+    if (r == CORE_OFFLINE_LIMIT && may_be_online(core, balance)) {
+        /* Only nobody has asked for a while: a reading tells whether this is offline at all. */
+        r = want(core, balance, command->uid, now);
+        return r == CORE_QUOTA_TURNS ? CORE_OFFLINE_LIMIT : r;
+    }
     if (r != CORE_OK)
         return consume_refused(core, balance, r, now);
 

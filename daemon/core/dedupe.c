@@ -102,7 +102,10 @@ static int check_stamp(struct core *core, const struct core_consume *who, int64_
     }
 
     const struct dedupe_known_client *client = &core->dedupe.known[*found];
-    if (client->forgotten_below > 0 || who->counter + DEDUPE_WINDOW <= client->row.highest)
+    /* Past its time, entries of a client may be gone already, also where a start has forgotten that
+     * the forgetting had begun: none of its counters can be told from a new one. */
+    if (client->row.last_used + DEDUPE_KEEP_CLIENT < now || client->forgotten_below > 0 ||
+        who->counter + DEDUPE_WINDOW <= client->row.highest)
         return CORE_OUTCOME_UNKNOWN;
     return known_answer(&core->dedupe, request, ret_known);
 }

@@ -19,6 +19,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     core->sink = options->sink;
     core->effects = options->effects;
     core->free_product = NO_PRODUCT;
+    core->forbidden_slot = NO_SLOT;
     map_init(&core->by_hash);
     map_init(&core->by_id);
     map_init(&core->products_by_hash);

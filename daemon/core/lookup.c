@@ -24,6 +24,7 @@
 #define TOLERANCE_BLIND_MS 300000 /* without one: between its clock and ours */
 #define PAGES_MAX 100u
 #define MISMATCHES_MAX 3u
+#define FAILED_LOOKS_MAX 20u
 #define EMPTY_READINGS 2u
 
 bool lookup_wants_resend(const struct balance *balance)
@@ -250,11 +251,26 @@ static void look_again(struct core *core, struct balance *balance, struct push *
     push->row.due_at = now + core->policy.in_doubt_delay / 4;
 }
 
-static int failed(struct core *core, struct balance *balance, int64_t now)
+/* A look that failed is tried again; one that keeps failing while upstream answers everybody else
+ * will not succeed by itself (a customer that is gone, a row that nobody can read): then an
+ * operator must look. */
+static int failed(struct core *core, struct balance *balance, const struct exchange_answer *answer,
+                  int64_t now)
 {
+    struct push *push = balance->lookup->push;
+    bool answered = answer->outcome != EXCHANGE_UNANSWERED && answer->outcome != EXCHANGE_NOT_SENT;
+
     lookup_abandon(balance);
     plan_failed(core, balance, now);
-    return 0;
+    if (answered && core->last_success > push->failed_at)
+        push->failed_looks++;
+    push->failed_at = now;
+    if (push->failed_looks < FAILED_LOOKS_MAX)
+        return 0;
+    push->failed_looks = 0;
+    if (push->row.state == CORE_PUSH_WATCHED)
+        return push_resolve(core, balance, push, 0, NULL, false, answer, now);
+    return push_park(core, balance, push, CORE_PARK_UNKNOWN, answer, now);
 }
 
 int lookup_history_done(struct core *core, struct balance *balance,
@@ -267,10 +283,10 @@ int lookup_history_done(struct core *core, struct balance *balance,
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return 0; /* goes on where it was: from the start again it might never end */
     if (answer->outcome != EXCHANGE_OK)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     int enough = count_page(core, lookup, answer);
     if (enough < 0)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     plan_succeeded(core, balance, now);
     if (!enough && lookup->pages < PAGES_MAX)
         return 0; /* the next page */
@@ -336,7 +352,7 @@ int lookup_balance_done(struct core *core, struct balance *balance,
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return 0; /* as above */
     if (answer->outcome != EXCHANGE_OK && !none)
-        return failed(core, balance, now);
+        return failed(core, balance, answer, now);
     plan_succeeded(core, balance, now);
 
     int64_t moved = movement(push, answer);
@@ -351,11 +367,14 @@ int lookup_balance_done(struct core *core, struct balance *balance,
         look_again(core, balance, push, now);
         return 0;
     }
-    /* Not there, for certain. What upstream no longer has would only be refused, and a refusal of a
-     * resend proves nothing: then this push is over, watched like one that was sent again, and a
-     * smaller one follows. */
+    /* Not there, for certain. What upstream no longer has, or has refused when it was sent again,
+     * or what would be counted in other units today, is not sent once more: then this push is over,
+     * watched like one that was sent again, and another one follows, whose first answer is a proof.
+     */
+    bool other_units = push->row.units != core->products[balance->product].row.units_per_credit;
     bool deducts = push->row.kind == CORE_PUSH_DEDUCT;
-    if (deducts && (none || answer->balance.balance < push->row.credits))
+    if (deducts &&
+        (none || answer->balance.balance < push->row.credits || push->refused || other_units))
         return resolve(core, balance, push, true, answer, now);
     push->row.empty_readings++;
     look_again(core, balance, push, now);

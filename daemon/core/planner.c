@@ -437,9 +437,26 @@ int64_t core_wakeup(const struct core *core)
 
 /* --- ends of exchanges --- */
 
+/* 403 may speak of one object as well as of the key: all is paused only where a reading of another
+ * balance, as a probe, is refused too (P7), or where there is no other. A history alone proves
+ * nothing. */
+static void learn_forbidden(struct core *core, enum exchange_kind kind, uint32_t slot, int64_t now)
+{
+    bool is_probe = kind == EXCHANGE_BALANCE || kind == EXCHANGE_PRODUCT;
+    bool of_another = core->forbidden_slot != NO_SLOT && core->forbidden_slot != slot;
+
+    if (is_probe && (of_another || core->resident <= 1)) {
+        core->paused = true;
+        core->probe_at = now + PAUSE_PROBE_MS;
+    } else if (core->paused || core->unanswered) {
+        core->probe_at = later(core->probe_at, now + PROBE_MOST_MS); /* another one probes next */
+    }
+    core->forbidden_slot = slot;
+}
+
 /* 401 and 403 speak of the key, unless a probe says otherwise; what never got an answer speaks of
  * the way there. */
-static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_read,
+static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_read, uint32_t slot,
                           const struct exchange_answer *answer, int64_t now)
 {
     bool lost = answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_NOT_SENT ||
@@ -459,13 +476,17 @@ static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_re
     }
     if (answer->outcome == EXCHANGE_RATE_LIMITED)
         return;
-    if (answer->outcome == EXCHANGE_UNAUTHORIZED ||
-        (answer->outcome == EXCHANGE_FORBIDDEN && is_read)) {
+    if (answer->outcome == EXCHANGE_FORBIDDEN) {
+        learn_forbidden(core, kind, slot, now);
+        return;
+    }
+    if (answer->outcome == EXCHANGE_UNAUTHORIZED) {
         core->paused = true;
         core->probe_at = now + PAUSE_PROBE_MS;
         return;
     }
     if (is_read) {
+        core->forbidden_slot = NO_SLOT;
         core->paused = false;
         core->unanswered = false;
         core->probe_at = now;
@@ -501,7 +522,7 @@ static int balance_done(struct core *core, struct balance *balance,
 
 /* What an answer says of upstream as a whole. That to a resend may be a replay of an old one. */
 static void learn(struct core *core, enum exchange_kind kind, bool is_read, bool resent,
-                  const struct exchange_answer *answer, int64_t now)
+                  uint32_t slot, const struct exchange_answer *answer, int64_t now)
 {
     if (is_read)
         core->reads--;
@@ -511,7 +532,7 @@ static void learn(struct core *core, enum exchange_kind kind, bool is_read, bool
         budget_learn(core, answer, now);
         learn_clock(core, answer, now);
     }
-    learn_trouble(core, kind, is_read, answer, now);
+    learn_trouble(core, kind, is_read, slot, answer, now);
 }
 
 int core_exchange_done(struct core *core, uint64_t exchange_id,
@@ -522,7 +543,7 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
     if (found) {
         struct job *job = (struct job *)(uintptr_t)*found;
         bool resent = job->kind == JOB_INTENT && intent_is_resent(job);
-        learn(core, job->exchange_kind, !job->is_write, resent, answer, now);
+        learn(core, job->exchange_kind, !job->is_write, resent, NO_SLOT, answer, now);
         return job_done(core, job, answer, now);
     }
     found = map_get(&core->exchanges, hash_number(exchange_id));
@@ -533,7 +554,8 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
     bool is_push = kind == EXCHANGE_PUSH;
     map_remove(&core->exchanges, hash_number(exchange_id));
     balance->exchange = 0;
-    learn(core, kind, !is_push, is_push && balance->push->row.attempt > 1, answer, now);
+    learn(core, kind, !is_push, is_push && balance->push->row.attempt > 1, balance->slot, answer,
+          now);
     int r = balance_done(core, balance, answer, now);
     plan(core, balance, now);
     return r;

@@ -165,23 +165,23 @@ static int record_state(struct core *core, struct balance *balance, struct push 
 
 /* --- beginning --- */
 
-static void fill_exchange(const struct core *core, const struct balance *balance,
-                          const struct core_push *push, uint64_t sequence,
+static void fill_exchange(const struct core *core, const struct core_push *push, uint64_t sequence,
                           struct exchange *exchange)
 {
     core_push_id(core, push->epoch, push->sequence, exchange->push_id);
     snprintf(exchange->idempotency_key, sizeof(exchange->idempotency_key), "%s-%u",
              exchange->push_id, push->attempt);
-    exchange->amount = push->credits * core->products[balance->product].row.units_per_credit;
+    exchange->amount = push->credits * push->units;
     exchange->after_sequence = sequence;
     exchange->push_kind = push->kind;
-    exchange->reason = balance->push->row.note;
+    exchange->reason = push->note; /* in memory as long as the push is */
 }
 
 /* What upstream's counters and clock were, to compare with if the answer gets lost. */
 static void note_before(const struct core *core, const struct balance *balance,
                         struct core_push *push, int64_t now)
 {
+    push->units = core->products[balance->product].row.units_per_credit;
     push->consumed_before = balance->reading.consumed;
     push->granted_before = balance->reading.granted;
     push->read_before = balance->reading.server_time;
@@ -227,7 +227,7 @@ static int begin_deduct(struct core *core, struct balance *balance, struct excha
         return r;
     }
     made->row = push;
-    fill_exchange(core, balance, &push, push.sequence, exchange);
+    fill_exchange(core, &made->row, push.sequence, exchange);
     return 0;
 }
 
@@ -242,7 +242,7 @@ static int begin_own(struct core *core, struct balance *balance, struct exchange
     int r = record_state(core, balance, push, &next, RECORD_PUSH_BEGUN, 0, NULL, now, &sequence);
     if (r < 0)
         return r;
-    fill_exchange(core, balance, &push->row, sequence, exchange);
+    fill_exchange(core, &push->row, sequence, exchange);
     return 0;
 }
 
@@ -260,7 +260,7 @@ static int begin_again(struct core *core, struct balance *balance, struct exchan
                          &sequence);
     if (r < 0)
         return r;
-    fill_exchange(core, balance, &next, sequence, exchange);
+    fill_exchange(core, &balance->push->row, sequence, exchange);
     return 0;
 }
 
@@ -434,12 +434,20 @@ static void hold_back(struct balance *balance, int64_t now)
         balance->push_at = now + balance->push_delay;
 }
 
+static bool is_refusal(enum exchange_outcome outcome)
+{
+    return outcome != EXCHANGE_OK && outcome != EXCHANGE_NO_ENDPOINT &&
+           outcome != EXCHANGE_FAILED && outcome != EXCHANGE_UNANSWERED;
+}
+
 int push_done(struct core *core, struct balance *balance, const struct exchange_answer *answer,
               int64_t now)
 {
-    if (balance->push->row.attempt > 1)
+    if (balance->push->row.attempt > 1) {
+        balance->push->refused = is_refusal(answer->outcome);
         return doubt(core, balance, answer,
                      now); /* no answer to a resend proves anything by itself */
+    }
 
     switch (answer->outcome) {
     case EXCHANGE_OK:

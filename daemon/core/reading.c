@@ -56,6 +56,7 @@ static int product_learn(struct core *core, struct product *product, int64_t uni
         return r;
     product->row = row;
     product->known = true;
+    product->unknown_until = 0;
     return 0;
 }
 
@@ -111,7 +112,7 @@ int product_park(struct core *core, uint32_t index, const struct core_push *push
 {
     struct product *product = &core->products[index];
     struct core_product row = product->row;
-    int64_t amount = push->credits * row.units_per_credit;
+    int64_t amount = push->credits * push->units;
 
     if (row.parked || row.fetched_at > push->begun_at)
         return 0; /* it was sent under another unit than today's: nothing is known against this one

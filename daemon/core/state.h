@@ -38,6 +38,10 @@ enum knowledge {
 
 struct push {
     struct core_push row;
+    unsigned failed_looks; /* … while upstream answered others */
+    int64_t failed_at;
+    bool
+        refused; /* the last attempt, a resend, was refused: no proof, but no reason to repeat it */
     struct push *next; /* of the same balance */
     struct push *all_next, *all_previous;
 };
@@ -247,6 +251,7 @@ struct core {
     bool unanswered; /* no push until a read has succeeded */
     bool paused;
     int64_t probe_at, probe_delay;
+    uint32_t forbidden_slot; /* whose exchange was answered 403, and no read has succeeded since */
     int64_t last_success;
     int64_t server_ahead; /* upstream's clock minus ours */
     bool server_known;

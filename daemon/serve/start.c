@@ -14,7 +14,10 @@
 #include <util/log.h>
 #include <util/macros.h>
 
+struct opening;
+
 struct ids {
+    const struct opening *opening;
     uint32_t *items;
     size_t count, capacity;
 };
@@ -23,6 +26,7 @@ struct ids {
 struct opening {
     struct serve *serve;
     struct store *store;
+    uint64_t stored;         /* the store's sequence */
     enum record_table table; /* whose rows load_row takes */
     struct configured configured;
 };
@@ -42,6 +46,19 @@ static int ids_add(struct ids *ids, uint32_t id)
     return 0;
 }
 
+/* A checkpoint that was interrupted has left rows that are newer than the store's sequence. Where a
+ * row stands for itself that is no harm: replay puts it right. A push that was begun later must not
+ * be taken yet: the one before it is still open here, and a balance has one. Replay brings it. */
+static bool is_ahead(const struct opening *opening, const void *key, size_t key_length)
+{
+    uint64_t sequence;
+
+    if (key_length != sizeof(sequence))
+        return false; /* the engine says what it thinks of it */
+    memcpy(&sequence, key, sizeof(sequence));
+    return sequence > opening->stored;
+}
+
 static int find_open_balance(void *userdata, const void *key, size_t key_length, const void *value,
                              size_t value_length)
 {
@@ -58,10 +75,11 @@ static int find_open_balance(void *userdata, const void *key, size_t key_length,
 static int find_pushing_balance(void *userdata, const void *key, size_t key_length,
                                 const void *value, size_t value_length)
 {
+    const struct ids *ids = userdata;
     struct core_push push;
 
-    (void)key;
-    (void)key_length;
+    if (is_ahead(ids->opening, key, key_length))
+        return 0;
     if (value_length != sizeof(push))
         return -EBADMSG;
     memcpy(&push, value, sizeof(push));
@@ -99,7 +117,7 @@ static int load_balance(struct opening *opening, uint32_t id)
 /* First all ids, then their rows: the store walks a table within one read transaction. */
 static int load_balances(struct opening *opening)
 {
-    struct ids ids = {NULL, 0, 0};
+    struct ids ids = {.opening = opening};
     int r = store_each(opening->store, TABLE_BALANCE, find_open_balance, &ids);
 
     if (r == 0)
@@ -118,6 +136,8 @@ static int load_row(void *userdata, const void *key, size_t key_length, const vo
     struct opening *opening = userdata;
     int r = 0;
 
+    if (opening->table == TABLE_PUSH && is_ahead(opening, key, key_length))
+        return 0;
     if (opening->table == TABLE_PRODUCT)
         r = configured_note(&opening->configured, key, key_length, value, value_length);
     return r < 0 ? r
@@ -182,9 +202,12 @@ static int on_store_start(struct store *store, void *userdata)
         TABLE_RETURNED, TABLE_LINK, TABLE_OWNER,  TABLE_INTENT, TABLE_META,
     };
     struct opening *opening = userdata;
+    struct store_watermarks marks;
     int r;
 
+    store_get_watermarks(store, &marks);
     opening->store = store;
+    opening->stored = marks.stored;
     r = make_core(opening);
     if (r == 0)
         r = load_balances(opening);

@@ -243,8 +243,10 @@ int store_open(const struct store_options *options,
     }
     if (r == 0)
         r = open_database(store, &error);
-    if (r == 0 && start)
+    if (r == 0 && start) {
+        atomic_store(&store->progress.stored, store->state.sequence); /* start may ask for it */
         r = start(store, userdata);
+    }
     if (r == 0)
         r = check_journal(store, &error);
     if (r == 0)

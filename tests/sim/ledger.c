@@ -113,8 +113,23 @@ void ledger_checkpoint(struct ledger *ledger, uint64_t sequence)
         rowset_apply(&ledger->rows, &ledger->records[ledger->stored].record);
 }
 
+/* A checkpoint round that ends in its middle: the images of some tables, in the order in which the
+ * store writes them, are there, and the store's sequence has not moved. */
+static void interrupted_checkpoint(struct ledger *ledger, struct prng *prng)
+{
+    uint64_t until = (uint64_t)prng_range(prng, (int64_t)ledger->stored, (int64_t)ledger->durable);
+    enum record_table tables = (enum record_table)prng_range(prng, 0, TABLE_COUNT_);
+
+    for (uint64_t i = ledger->stored; i < until; i++)
+        rowset_apply_tables(&ledger->rows, &ledger->records[i].record, tables);
+    if (until > ledger->covered)
+        ledger->covered = until;
+}
+
 void ledger_crash(struct ledger *ledger, struct prng *prng)
 {
+    if (prng_range(prng, 0, 3) == 0)
+        interrupted_checkpoint(ledger, prng);
     size_t keep = (size_t)prng_range(prng, (int64_t)ledger->durable, (int64_t)ledger->count);
     while (keep > ledger->durable && keep < ledger->count &&
            ledger->records[keep].batch == ledger->records[keep - 1].batch)

@@ -20,7 +20,9 @@ struct ledger_record {
 struct ledger {
     struct ledger_record *records; /* the one of sequence s stands at s − 1 */
     size_t count, capacity;
-    size_t settled; /* records decoded and put into `latest` */
+    size_t settled;   /* records decoded and put into `latest` */
+    uint64_t covered; /* an interrupted checkpoint has left rows up to here: what is replayed goes
+                         further */
     uint64_t durable, stored;
     uint64_t batch, next_place;
     bool no_space;        /* appends are refused unless they may use the reserve */

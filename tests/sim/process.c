@@ -70,13 +70,23 @@ static int load_id(struct core *core, const struct rowset *rows, uint32_t id)
     return core_load_balance(core, &loaded, &slot);
 }
 
+/* As serve does at its start: a push begun after the store's sequence comes by replay. */
+static bool is_ahead(const struct rowset_row *row, uint64_t stored)
+{
+    uint64_t sequence = 0;
+    if (row->table == TABLE_PUSH)
+        memcpy(&sequence, row->key, sizeof(sequence));
+    return sequence > stored;
+}
+
 /* What start must have in memory (S3): balances with something pending, held or open. */
-static int load_balances(struct core *core, struct sim *sim, const struct rowset *rows)
+static int load_balances(struct core *core, struct sim *sim, const struct rowset *rows,
+                         uint64_t stored)
 {
     int result = 0;
     for (size_t i = 0; i < rows->count && result == 0; i++) {
         const struct rowset_row *row = &rows->rows[i];
-        if (row->value_length == 0)
+        if (row->value_length == 0 || is_ahead(row, stored))
             continue;
         if (row->table == TABLE_BALANCE) {
             struct core_row balance;
@@ -97,7 +107,7 @@ static int load_balances(struct core *core, struct sim *sim, const struct rowset
     return result;
 }
 
-static int load_rows(struct core *core, const struct rowset *rows)
+static int load_rows(struct core *core, const struct rowset *rows, uint64_t stored)
 {
     static const enum record_table tables[] = {
         TABLE_META, TABLE_PRODUCT, TABLE_PUSH,     TABLE_CLIENT, TABLE_STAMP,
@@ -105,7 +115,7 @@ static int load_rows(struct core *core, const struct rowset *rows)
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (size_t i = 0; i < rows->count; i++) {
             const struct rowset_row *row = &rows->rows[i];
-            if (row->table != tables[t] || row->value_length == 0)
+            if (row->table != tables[t] || row->value_length == 0 || is_ahead(row, stored))
                 continue;
             int result = core_load_row(core, row->table, row->key, row->key_length, row->value,
                                        row->value_length);
@@ -118,9 +128,9 @@ static int load_rows(struct core *core, const struct rowset *rows)
 int process_load(struct core *core, struct sim *sim, const struct rowset *rows, uint64_t from,
                  uint64_t to)
 {
-    int result = load_balances(core, sim, rows);
+    int result = load_balances(core, sim, rows, from);
     if (result == 0)
-        result = load_rows(core, rows);
+        result = load_rows(core, rows, from);
     for (uint64_t sequence = from + 1; sequence <= to && result == 0; sequence++) {
         const struct ledger_record *entry = ledger_at(&sim->ledger, sequence);
         uint32_t missing = 0;

@@ -167,7 +167,8 @@ void replay_check(struct sim *sim)
     static const struct rowset nothing;
     bool from_store = prng_chance(&sim->prng, 600);
     uint64_t from = from_store ? sim->ledger.stored : 0;
-    uint64_t to = (uint64_t)prng_range(&sim->prng, (int64_t)from, (int64_t)sim->ledger.settled);
+    uint64_t least = from_store && sim->ledger.covered > from ? sim->ledger.covered : from;
+    uint64_t to = (uint64_t)prng_range(&sim->prng, (int64_t)least, (int64_t)sim->ledger.settled);
     if (prng_chance(&sim->prng, 500))
         to = sim->ledger.settled;
     run_other(sim, from_store ? &sim->ledger.rows : &nothing, from, to);

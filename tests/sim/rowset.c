@@ -64,11 +64,17 @@ void rowset_copy(struct rowset *set, const struct rowset *from)
     }
 }
 
-void rowset_apply(struct rowset *set, const struct record *record)
+void rowset_apply_tables(struct rowset *set, const struct record *record, enum record_table end)
 {
     struct record_image image;
     for (size_t position = 0; record_next_image(record, &position, &image);)
-        row_put(set, &image);
+        if (image.table < end)
+            row_put(set, &image);
+}
+
+void rowset_apply(struct rowset *set, const struct record *record)
+{
+    rowset_apply_tables(set, record, TABLE_COUNT_);
 }
 
 const struct rowset_row *rowset_get(const struct rowset *set, enum record_table table,

@@ -21,6 +21,8 @@ struct rowset {
 void rowset_deinit(struct rowset *set);
 void rowset_copy(struct rowset *set, const struct rowset *from);
 void rowset_apply(struct rowset *set, const struct record *record);
+/* The same, but only images of tables before `end`. */
+void rowset_apply_tables(struct rowset *set, const struct record *record, enum record_table end);
 /* NULL where there is none. */
 const struct rowset_row *rowset_get(const struct rowset *set, enum record_table table,
                                     const void *key, size_t key_length);

@@ -93,7 +93,8 @@ static void check_push(struct sim *sim, const struct wire *wire)
                 &product, sizeof(product));
     if (detail.push.credits <= 0 || detail.push.credits > INT32_MAX ||
         exchange->amount > (INT64_C(1) << 53) - 1 ||
-        exchange->amount != detail.push.credits * product.units_per_credit)
+        (detail.push.attempt == 1 && detail.push.units != product.units_per_credit) ||
+        exchange->amount != detail.push.credits * detail.push.units)
         sim_fail(sim, "a push of %lld credits sends %lld", (long long)detail.push.credits,
                  (long long)exchange->amount);
     if (detail.push.attempt > 1)

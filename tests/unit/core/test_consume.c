@@ -147,10 +147,14 @@ Test(offline, spend_is_limited_until_upstream_is_heard)
     stage_init(&stage, &policy);
     stage_know(&stage, "cus_a", "prod_a", 1, 100);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 5, &consumed), CORE_OK);
+    /* Nothing says that this is offline: upstream is asked before anybody is refused. */
+    cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_COLD);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_BALANCE, 0);
+    stage_end(&stage, &exchange, EXCHANGE_UNANSWERED);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_OFFLINE_LIMIT);
     cr_expect_eq(consumed.credits, 1);
-    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 2000);
-    stage_end_push(&stage, &exchange, 5, 95);
+    exchange = stage_await(&stage, EXCHANGE_BALANCE, 2000);
+    stage_end_balance(&stage, &exchange, 100, 0);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 5, &consumed), CORE_OK);
     stage_deinit(&stage);
 }
@@ -165,6 +169,9 @@ Test(offline, time_is_limited_until_upstream_is_heard)
     stage_later(&stage, 30000);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_OK);
     stage_later(&stage, 1);
+    cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_COLD);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_BALANCE, 0);
+    stage_end(&stage, &exchange, EXCHANGE_UNANSWERED);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_OFFLINE_LIMIT);
     cr_expect(stage_balance(&stage, "cus_a", "prod_a").synced_at == STAGE_NOW);
     stage_deinit(&stage);

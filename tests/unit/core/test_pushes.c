@@ -628,6 +628,68 @@ Test(push, P7_403_of_one_object_parks_its_push)
     cr_expect_eq(summary.pushes_parked, 1);
 }
 
+#define OTHERS 100000 /* what cus_b has */
+
+/* Plays upstream for that long: every history ends as `history`, everything else well, while cus_b
+ * spends 10 a minute. */
+static void play(int64_t ms, enum exchange_outcome history)
+{
+    int64_t until = stage.now + ms, next = stage.now, left = OTHERS;
+    struct core_consumed consumed;
+    struct exchange exchange;
+
+    while (stage.now < until) {
+        if (stage.now >= next) {
+            cr_assert_eq(stage_consume(&stage, "cus_b", "prod_a", 10, &consumed), CORE_OK);
+            next = stage.now + 60000;
+        }
+        if (core_next_exchange(stage.core, stage.now, &exchange) == -EAGAIN) {
+            int64_t wakeup = core_wakeup(stage.core);
+            wakeup = wakeup < next ? wakeup : next;
+            stage.now = wakeup > stage.now ? wakeup : stage.now + 20;
+            core_tick(stage.core, stage.now);
+        } else if (exchange.kind == EXCHANGE_HISTORY) {
+            stage_end(&stage, &exchange, history);
+        } else if (exchange.kind == EXCHANGE_PUSH) {
+            left -= exchange.amount / 10;
+            stage_end_push(&stage, &exchange, exchange.amount / 10, left);
+        } else {
+            bool is_b = memcmp(exchange.customer, "cus_b", 5) == 0;
+            stage_end_balance(&stage, &exchange, is_b ? left : 100, is_b ? OTHERS - left : 0);
+        }
+    }
+}
+
+Test(push, P7_a_403_for_one_history_does_not_stop_the_others)
+{
+    stage_know(&stage, "cus_b", "prod_a", 10, OTHERS);
+    doubtful(EXCHANGE_UNANSWERED);
+    play(INT64_C(4) * 3600 * 1000, EXCHANGE_FORBIDDEN);
+    cr_expect_leq(stage_balance(&stage, "cus_b", "prod_a").pending, 2);
+}
+
+static void ends_parked(enum exchange_outcome history)
+{
+    stage_know(&stage, "cus_b", "prod_a", 10, OTHERS);
+    doubtful(EXCHANGE_UNANSWERED);
+    play(INT64_C(4) * 3600 * 1000, history);
+    cr_expect_leq(stage_balance(&stage, "cus_b", "prod_a").pending, 2);
+    struct core_summary summary;
+    core_get_summary(stage.core, &summary);
+    cr_expect_eq(summary.pushes_parked, 1, "history outcome %d", (int)history);
+    cr_expect_eq(summary.pushes_doubt, 0);
+}
+
+Test(push, P3_a_look_that_never_succeeds_is_for_the_operator)
+{
+    ends_parked(EXCHANGE_NOT_FOUND);
+}
+
+Test(push, P3_a_history_that_nobody_can_read_is_for_the_operator)
+{
+    ends_parked(EXCHANGE_FAILED);
+}
+
 Test(push, P7_no_balance_is_a_balance_of_zero)
 {
     struct exchange exchange;

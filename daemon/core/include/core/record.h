@@ -50,13 +50,15 @@ enum record_type {
     /* 23…: deliveries */
 };
 
-/* The tables of the store; each image belongs to one. The store opens one LMDB database for each.
+/* The tables of the store; each image belongs to one. A checkpoint writes them in this order, in
+ * several transactions, so what others refer to comes first: a balance's
+ * name and reading before its row. The store opens one LMDB database for each.
  */
 #define RECORD_TABLES(X)                                                                           \
-    X(BALANCE, "balances") /* u32 id → struct core_row */                                        \
     X(NAME, "names")       /* u32 id → struct name_image: the two id strings, stored once */     \
     X(INDEX, "index")      /* 16-byte keyed hash of customer and product → u32 id */             \
     X(READING, "readings") /* u32 id → struct core_reading */                                    \
+    X(BALANCE, "balances") /* u32 id → struct core_row */                                        \
     X(PRODUCT, "products") /* product id → struct core_product */                                \
     X(PUSH, "pushes")      /* u64 push sequence → struct core_push: open, parked or watched */   \
     X(CLIENT, "clients")   /* 16-byte hash of uid and client id → struct dedupe_client */        \

@@ -79,6 +79,7 @@ struct core_push {
     uint32_t epoch;
     uint32_t balance; /* dense id */
     int64_t credits;  /* n */
+    int64_t units;    /* a credit, when it was begun: every attempt asks for the same */
     int64_t granted_before;
     int64_t consumed_before; /* upstream's counter, and its clock, at the last reading before the
                                 push */
