@@ -211,6 +211,9 @@ int core_credit_refund(struct core *core, const struct core_give_back *command, 
         credits_to_return(command, core->products[balance->product].row.units_per_credit);
     if (raw < 1 || raw > command->of_raw_amount || credits < 1)
         return CORE_TOO_MUCH;
+    if (credits > CREDITS_MAX ||
+        credits > AMOUNT_MAX / core->products[balance->product].row.units_per_credit)
+        return CORE_TOO_MUCH; /* more than one push can carry */
     r = give_back(core, command, balance, credits, now, &row);
     if (r < 0)
         return r;

@@ -173,6 +173,8 @@ static int retry(struct core *core, struct intent *intent, int64_t now)
 
 /* --- ends --- */
 
+static int doubt(struct core *core, struct intent *intent, int64_t now);
+
 /* A customer's: the link and the object are in the same record as the end, so that neither is
  * without the other. */
 static int end_customer(struct core *core, struct intent *intent,
@@ -185,8 +187,11 @@ static int end_customer(struct core *core, struct intent *intent,
     int r = link_make(core, user_id, customer, object->body, object->body_length, intent->row.uid,
                       now, NULL);
     if (r < 0)
-        return retry(core, intent, now);
-    return intent_drop(core, intent, now);
+        return doubt(core, intent, now);
+    r = intent_drop(core, intent, now);
+    if (r < 0) /* linked: intent_fire drops it later */
+        job_at(core, &intent->job, now + RETRY_MS);
+    return r;
 }
 
 static int customer_made(struct core *core, struct intent *intent,
@@ -214,17 +219,16 @@ static int succeeded(struct core *core, struct intent *intent, const struct exch
     struct intent_image next = intent->row;
 
     if (object->id_length >= sizeof(next.object_id))
-        return retry(core, intent, now);
-    if (next.kind == CORE_INTENT_CUSTOMER) {
+        return doubt(core, intent, now);
+    if (next.kind == CORE_INTENT_CUSTOMER)
         return customer_made(core, intent, object, now);
-    }
     memcpy(next.object_id, object->id, object->id_length);
     next.object_id[object->id_length] = '\0';
     next.state = CORE_INTENT_DONE;
     next.ended_at = now;
     int r = append_intent(core, intent, &next, RECORD_OUTCOME, false, now);
-    if (r < 0)
-        return retry(core, intent, now);
+    if (r < 0) /* made, and not recorded: to be looked up, never to be sent again */
+        return doubt(core, intent, now);
     job_at(core, &intent->job, now + KEEP_ENDED);
     tell(core, intent);
     return 0;

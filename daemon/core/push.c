@@ -293,6 +293,8 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
         row.upstream -= deducts ? credits : -credits;
         row.flags |= CORE_ROW_READ_FIRST;
     }
+    if (!deducts) /* no gift of ours in the window of the next deduction: see one_story() */
+        row.flags |= CORE_ROW_READ_FIRST;
     uint32_t events = crossing(core, &row, false);
     next.counted += credits;
     next.state = keep_watching ? CORE_PUSH_WATCHED : 0;
