@@ -605,7 +605,8 @@ int core_intent_settle(struct core *core, uint64_t sequence, struct core_text ob
     if (object_id.length == 0)
         return intent_drop(core, intent, now);
     struct exchange_object object = {.id = object_id.data, .id_length = object_id.length};
-    return succeeded(core, intent, &object, now);
+    int r = succeeded(core, intent, &object, now);
+    return r == 0 && intent->row.state != CORE_INTENT_DONE ? -ENOSPC : r; /* not recorded */
 }
 
 /* --- start --- */

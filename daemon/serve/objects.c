@@ -105,10 +105,13 @@ static int load_begin(struct serve *serve, enum record_table table, struct core_
 
 int64_t objects_at_least(struct request *request)
 {
+    const struct errand_answer *answer;
+
     if (!request_has(request, PROTO_BIT(FRESH)) ||
         !request->params.values[PROTO_PARAMETER_FRESH].boolean)
         return 0;
-    return request->parked != NULL ? request->parked->since : serve_now(request->serve);
+    answer = request_errand_answer(request, WAIT_OBJECT);
+    return answer != NULL && answer->outcome == EXCHANGE_OK ? 0 : INT64_MAX;
 }
 
 static bool is_denied(enum exchange_outcome outcome)
@@ -116,11 +119,16 @@ static bool is_denied(enum exchange_outcome outcome)
     return outcome == EXCHANGE_NOT_FOUND || outcome == EXCHANGE_NO_BALANCE;
 }
 
+static bool is_due(struct serve *serve, int64_t synced_at)
+{
+    return synced_at + serve->config->credits.refresh_interval < serve_now(serve);
+}
+
 static bool is_stale(struct serve *serve, int64_t synced_at)
 {
     struct core_summary summary;
 
-    if (synced_at + serve->config->credits.refresh_interval < serve_now(serve))
+    if (is_due(serve, synced_at))
         return true;
     core_get_summary(serve->core, &summary);
     return summary.paused || !summary.reachable;
@@ -203,7 +211,7 @@ bool objects_get(struct request *request, enum record_table table, int64_t at_le
         return false;
     }
     if (answer != NULL && answer->outcome == EXCHANGE_OK &&
-        (!there || object.synced_at < at_least)) {
+        (!there || object.synced_at < request->parked->since)) {
         /* Too large to be kept: it is answered as it came. */
         *ret_object = (struct object_view){answer->body, answer->length, serve_now(serve), false};
         return true;
@@ -222,7 +230,7 @@ bool objects_get(struct request *request, enum record_table table, int64_t at_le
     };
     if (object.reveals > request->reveals)
         request->reveals = object.reveals;
-    if (ret_object->stale && answer == NULL && !late)
+    if (is_due(serve, object.synced_at) && answer == NULL && !late)
         refresh_behind(request, table);
     return true;
 }

@@ -28,7 +28,7 @@ struct object_view {
  * request waits or has been refused, as *ret_result says. `at_least`: not older than that. */
 bool objects_get(struct request *request, enum record_table table, int64_t at_least,
                  struct object_view *ret_object, int *ret_result);
-/* `at_least` of a request: its beginning, with `fresh`; else 0. */
+/* `at_least` of a request: with `fresh` nothing will do until it has been read for it; else 0. */
 int64_t objects_at_least(struct request *request);
 /* Keeps what an errand has brought, and says in the answer what it reveals. */
 void objects_put(struct serve *serve, const struct errand_order *order,

@@ -262,7 +262,8 @@ static void grant(struct sim *sim, uint32_t uid)
                  sim->ledger.count - records);
     if (process_may_fail(sim, status))
         return;
-    if (status < 0 && !(status == -ENOSPC && sim->ledger.no_space))
+    if (status < 0 && !(status == -ENOSPC && sim->ledger.no_space) &&
+        !process_may_fail(sim, status))
         sim_fail(sim, "core_grant: %d", status);
     if (earlier != NULL)
         judge_grant_again(sim, earlier, other, status, &given);

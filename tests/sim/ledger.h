@@ -27,6 +27,7 @@ struct ledger {
     uint64_t batch, next_place;
     bool no_space;        /* appends are refused unless they may use the reserve */
     bool full;            /* those too */
+    int64_t full_until;   /* when it last was */
     uint64_t refused;     /* how many have been */
     struct rowset latest; /* rows after all records */
     struct rowset rows;   /* the store */

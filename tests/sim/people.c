@@ -107,7 +107,8 @@ static void wish(struct sim *sim, struct person *person)
     (void)core_link_get(sim->core, &user, false, 1000, sim->now, &link);
     person->key = link.key;
     sim_trace(sim, "wish of %s: %d, %llu", person->user_id, status, (unsigned long long)sequence);
-    if (status != CORE_OK && !(status == -ENOSPC && sim->ledger.no_space))
+    if (status != CORE_OK && !(status == -ENOSPC && sim->ledger.no_space) &&
+        !process_may_fail(sim, status))
         sim_fail(sim, "core_link_wish: %d", status);
     if (status != CORE_OK)
         return;
@@ -156,7 +157,7 @@ static void relink(struct sim *sim, struct person *person)
         int status = core_link_remove(sim->core, sim_text(person->user_id), 0, sim->now, &sequence);
         process_settle(sim);
         sim_trace(sim, "unlink %s: %d", person->user_id, status);
-        if (status != (linked ? CORE_OK : CORE_NOT_FOUND))
+        if (!process_may_fail(sim, status) && status != (linked ? CORE_OK : CORE_NOT_FOUND))
             sim_fail(sim, "core_link_remove: %d", status);
         return;
     }
@@ -171,7 +172,7 @@ static void relink(struct sim *sim, struct person *person)
     int status = core_link_set(sim->core, sim_text(person->user_id), id, 0, sim->now, &sequence);
     process_settle(sim);
     sim_trace(sim, "operator links %s to %s: %d", person->user_id, object->id, status);
-    if (status != (taken ? CORE_TAKEN : CORE_OK))
+    if (!process_may_fail(sim, status) && status != (taken ? CORE_TAKEN : CORE_OK))
         sim_fail(sim, "core_link_set: %d", status);
     if (status == CORE_OK)
         snprintf(person->set_to, sizeof(person->set_to), "%s", object->id);
@@ -247,7 +248,8 @@ static void begin_intent(struct sim *sim)
     process_settle(sim);
     sim_trace(sim, "intent kind %d for %s key %s: %d, %llu in state %u", wish.kind, wish.customer,
               wish.key, status, (unsigned long long)intent.sequence, intent.state);
-    if (status < 0 && !(status == -ENOSPC && sim->ledger.no_space))
+    if (status < 0 && !(status == -ENOSPC && sim->ledger.no_space) &&
+        !process_may_fail(sim, status))
         sim_fail(sim, "core_intent_begin: %d", status);
     bool is_new = status == CORE_OK && sim->ledger.count > records;
     if (known != NULL && sim->now - known->at > KEPT)
@@ -295,6 +297,8 @@ static void settle_parked(struct sim *sim)
         core_intent_settle(sim->core, parked, sim_text(made ? "ref_seen" : ""), 0, sim->now);
     process_settle(sim);
     sim_trace(sim, "operator settles %s: %d", id, status);
+    if (process_may_fail(sim, status))
+        return;
     if (status != CORE_OK)
         sim_fail(sim, "core_intent_settle: %d", status);
     if (!made && books != NULL)

@@ -26,7 +26,7 @@ static struct fake_balance *find_balance(struct fake_sync *sync, const json_t *p
     return balance;
 }
 
-static json_t *answer(const char *outcome, int status)
+json_t *fake_answer(const char *outcome, int status)
 {
     return json_pack("{s:s, s:i, s:n, s:{s:n, s:n, s:n, s:n}, s:I}", "outcome", outcome,
                      "http_status", status, "message", "rate", "limit", "remaining", "reset_in",
@@ -40,8 +40,8 @@ static json_t *answer_product(struct fake_sync *sync, const json_t *params)
 
     atomic_fetch_add(&sync->products, 1);
     if (strncmp(product, "prod_none", 9) == 0)
-        return answer("not_found", 404);
-    result = answer("ok", 200);
+        return fake_answer("not_found", 404);
+    result = fake_answer("ok", 200);
     json_object_set_new(
         result, "product",
         json_pack("{s:i, s:b, s:n}", "units_per_credit", (int)sync->units, "has_units", 1, "name"));
@@ -56,11 +56,11 @@ static json_t *answer_balance(struct fake_sync *sync, const json_t *params)
 
     atomic_fetch_add(&sync->balances, 1);
     if (strncmp(customer, "cus_none", 8) == 0)
-        return answer("no_balance", 404);
+        return fake_answer("no_balance", 404);
     balance = find_balance(sync, params);
     if (balance == NULL)
-        return answer("failed", 500);
-    result = answer("ok", 200);
+        return fake_answer("failed", 500);
+    result = fake_answer("ok", 200);
     json_object_set_new(result, "balance",
                         json_pack("{s:I, s:I, s:I, s:b}", "balance", (json_int_t)balance->balance,
                                   "consumed", (json_int_t)balance->consumed, "granted",
@@ -81,7 +81,7 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
 
     if (sync->refuse_pushes) {
         atomic_fetch_add(&sync->pushes, 1);
-        return answer("refused", 400);
+        return fake_answer("refused", 400);
     }
     cr_assert_lt(sync->row_count, FAKE_ROWS);
     row = &sync->rows[sync->row_count++];
@@ -100,7 +100,7 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
         balance->consumed -= strcmp(type, "refund") == 0 ? credits : 0;
     }
     atomic_fetch_add(&sync->pushes, 1);
-    result = answer("ok", 200);
+    result = fake_answer("ok", 200);
     json_object_set_new(result, "transaction",
                         json_pack("{s:I, s:I, s:n}", "credits_deducted", (json_int_t)credits,
                                   "balance", (json_int_t)balance->balance, "billed_units"));
@@ -110,7 +110,7 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
 static json_t *answer_history(struct fake_sync *sync, const json_t *params)
 {
     const char *customer = json_string_value(json_object_get(params, "customer_id"));
-    json_t *rows = json_array(), *result = answer("ok", 200);
+    json_t *rows = json_array(), *result = fake_answer("ok", 200);
 
     atomic_fetch_add(&sync->histories, 1);
     for (size_t i = sync->row_count; i > 0 && json_array_size(rows) < 100; i--) {
@@ -168,7 +168,7 @@ static void take_request(struct fake_sync *sync, const struct harness_message *m
     pthread_mutex_lock(&sync->lock);
     sync->last_timeout = json_integer_value(json_object_get(message->params, "timeout"));
     if (sync->unreachable)
-        result = answer("not_sent", 0);
+        result = fake_answer("not_sent", 0);
     else if (strcmp(message->method, "auth.session") == 0)
         result = answer_session(sync, message->params);
     else if (strcmp(message->method, "upstream.product") == 0)
@@ -177,9 +177,12 @@ static void take_request(struct fake_sync *sync, const struct harness_message *m
         result = answer_balance(sync, message->params);
     else if (strcmp(message->method, "upstream.transaction") == 0)
         result = answer_push(sync, message->params);
-    else
+    else if (strcmp(message->method, "upstream.history") == 0)
         result = answer_history(sync, message->params);
+    else
+        result = fake_objects_answer(sync, message->method, message->params);
     pthread_mutex_unlock(&sync->lock);
+    cr_assert_not_null(result, "%s", message->method);
     harness_answer(&sync->connection, message->msgid, result);
 }
 
@@ -212,6 +215,7 @@ void fake_sync_start(struct fake_sync *sync, const char *path)
         sync->grant = 1000;
         sync->valid_for = 60000;
         pthread_mutex_init(&sync->lock, NULL);
+        fake_objects_init(sync);
     }
     sync->stop = false;
     harness_connect(&sync->connection, path);

@@ -74,6 +74,7 @@ void fixture_deinit(struct fixture *fixture)
     if (fixture->serve.pid > 0)
         stop_serve(fixture);
     fake_sync_stop(&fixture->sync);
+    fake_objects_deinit(&fixture->sync);
     close(fixture->client_fd);
     close(fixture->sync_fd);
     harness_directory_deinit(&fixture->directory);

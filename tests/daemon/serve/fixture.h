@@ -34,7 +34,10 @@ struct fake_sync {
     atomic_int grant;          /* what a customer has at first; "cus_none…" has no balance */
     atomic_bool revoked;       /* no session is valid any more */
     atomic_int valid_for;      /* of sessions, ms */
-    atomic_int sessions;       /* credentials asked for so far */
+    atomic_int lose_creates;   /* so many creates more are made, and not answered */
+    /* Requests so far: */
+    atomic_int creates, updates, customer_reads, searches, lists, payments, accesses;
+    atomic_int sessions;                                       /* credentials asked for so far */
     atomic_int products, balances, pushes, histories, reloads; /* requests so far */
     pthread_mutex_t lock;                                      /* of what follows */
     struct fake_balance known[FAKE_BALANCES];
@@ -42,6 +45,7 @@ struct fake_sync {
     struct fake_row rows[FAKE_ROWS];
     size_t row_count;
     int64_t last_timeout;
+    json_t *customers, *subscriptions, *refunds; /* arrays */
 };
 
 struct fixture {
@@ -77,6 +81,15 @@ void fixture_connect(struct fixture *fixture, struct harness_connection *connect
 
 void fake_sync_start(struct fake_sync *sync, const char *path);
 void fake_sync_stop(struct fake_sync *sync);
+/* An answer's map without what belongs to OK. */
+json_t *fake_answer(const char *outcome, int status);
+/* --- fake_objects.c --- */
+json_t *fake_objects_answer(struct fake_sync *sync, const char *method, const json_t *params);
+void fake_objects_init(struct fake_sync *sync);
+void fake_objects_deinit(struct fake_sync *sync);
+void fake_add_customer(struct fake_sync *sync, const char *id, const char *email);
+void fake_add_subscription(struct fake_sync *sync, const char *id, const char *customer);
+
 /* Credits that all customers have been debited. */
 int64_t fake_sync_consumed(struct fake_sync *sync);
 /* Waits until that counter of the stand-in is at least `value`. */
