@@ -128,6 +128,10 @@ static int give_back(struct core *core, const struct core_give_back *command,
     int64_t at_once = here <= 0 ? 0 : here < credits ? here : credits;
     struct core_push push =
         queued_push(core, balance, CORE_PUSH_REFUND, credits - at_once, command->reason, now);
+    int64_t most = AMOUNT_MAX / core->products[balance->product].row.units_per_credit;
+
+    if (push.credits > CREDITS_MAX || push.credits > most)
+        return CORE_TOO_MUCH; /* more than one push can carry */
     struct push *made = push.credits ? push_new(core, &push, balance) : NULL;
 
     if (push.credits && !made)
@@ -211,11 +215,8 @@ int core_credit_refund(struct core *core, const struct core_give_back *command, 
         credits_to_return(command, core->products[balance->product].row.units_per_credit);
     if (raw < 1 || raw > command->of_raw_amount || credits < 1)
         return CORE_TOO_MUCH;
-    if (credits > CREDITS_MAX ||
-        credits > AMOUNT_MAX / core->products[balance->product].row.units_per_credit)
-        return CORE_TOO_MUCH; /* more than one push can carry */
     r = give_back(core, command, balance, credits, now, &row);
-    if (r < 0)
+    if (r != CORE_OK)
         return r;
     plan(core, balance, now);
     tell(core, balance, &row, false, now, ret_given);

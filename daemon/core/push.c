@@ -53,8 +53,11 @@ static void link_to_balance(struct balance *balance, struct push *push)
     } else if (push->row.state == CORE_PUSH_WATCHED) {
         push->next = balance->watched;
         balance->watched = push;
-    } else {
+    } else if (!balance->push) {
         balance->push = push;
+    } else { /* only while loading, where rows of different moments meet: core_start looks again */
+        push->next = balance->watched;
+        balance->watched = push;
     }
 }
 
@@ -74,6 +77,20 @@ static void unlink_from_balance(struct balance *balance, struct push *push)
         balance->push = NULL;
     else if (!unlink_from(&balance->own, push))
         unlink_from(&balance->watched, push);
+}
+
+int push_settle_places(struct core *core)
+{
+    for (struct push *push = core->pushes; push; push = push->all_next) {
+        struct balance *balance = balance_by_id(core, push->row.balance);
+        bool takes_place =
+            push->row.state != CORE_PUSH_WATCHED && push->row.state != CORE_PUSH_QUEUED;
+        unlink_from_balance(balance, push);
+        if (takes_place && balance->push)
+            return -EBADMSG;
+        link_to_balance(balance, push);
+    }
+    return 0;
 }
 
 /* Its state decides where it stands. */

@@ -55,8 +55,7 @@ static int load_push(struct core *core, const void *key, size_t key_length, cons
     struct balance *balance = balance_by_id(core, row.balance);
     if (!balance)
         return -ENOENT;
-    bool takes_place = row.state != CORE_PUSH_WATCHED && row.state != CORE_PUSH_QUEUED;
-    if (row.sequence != sequence || (takes_place && balance->push))
+    if (row.sequence != sequence)
         return -EBADMSG;
     return push_new(core, &row, balance) ? 0 : -ENOMEM;
 }
@@ -264,6 +263,8 @@ int core_start(struct core *core, int64_t now)
 {
     int r = dedupe_start(core);
 
+    if (r == 0)
+        r = push_settle_places(core);
     if (r < 0)
         return r;
     core->started = true;

@@ -85,18 +85,36 @@ static void tell(struct core *core, const struct search *search)
 /* --- ends --- */
 
 /* A create that is more than a wish ends by itself. */
-static void drop_wish(struct core *core, const struct search *search, int64_t now)
+static int drop_wish(struct core *core, const struct search *search, int64_t now)
 {
     struct intent *wish = intent_of_user(core, text_of(search->user_id));
 
-    if (wish && intent_is_wish(wish))
-        (void)intent_drop(core, wish, now);
+    return wish && intent_is_wish(wish) ? intent_drop(core, wish, now) : 0;
+}
+
+static void begin_again(struct search *search)
+{
+    free(search->exact.body);
+    free(search->other.body);
+    search->exact = search->other = (struct found){0};
+    search->cursor[0] = search->ids[0] = '\0';
+    search->pages = 0;
+}
+
+static int retry(struct core *core, struct search *search, int64_t now)
+{
+    begin_again(search);
+    return go_on_later(core, search, now);
 }
 
 static void end(struct core *core, struct search *search, int status, const char *message,
                 int64_t now)
 {
-    drop_wish(core, search, now); /* at worst it is looked into again after a start */
+    if (drop_wish(core, search, now) < 0) { /* it must not outlive its search: looked into again */
+        begin_again(search);
+        (void)retry(core, search, now);
+        return;
+    }
     search->phase = PHASE_ENDED;
     search->status = status;
     search->until = now + core->policy.unknown_ttl;
@@ -109,8 +127,8 @@ static void linked(struct core *core, struct search *search, int64_t now)
 {
     struct hash128 key = search->key;
 
-    drop_wish(core, search, now);
-    if (search->job.exchange) { /* which still points at it: it goes when that has ended */
+    (void)drop_wish(core, search, now); /* with a link, a start drops it */
+    if (search->job.exchange) {         /* which still points at it: it goes when that has ended */
         search->phase = PHASE_ENDED;
         search->status = CORE_OK;
         search->until = now;
@@ -119,15 +137,6 @@ static void linked(struct core *core, struct search *search, int64_t now)
     }
     if (core->effects.linked)
         core->effects.linked(core->effects.userdata, key);
-}
-
-static void begin_again(struct search *search)
-{
-    free(search->exact.body);
-    free(search->other.body);
-    search->exact = search->other = (struct found){0};
-    search->cursor[0] = search->ids[0] = '\0';
-    search->pages = 0;
 }
 
 static int go_on_later(struct core *core, struct search *search, int64_t now)
@@ -139,12 +148,6 @@ static int go_on_later(struct core *core, struct search *search, int64_t now)
 }
 
 /* From the first page: what was counted must not be counted again. */
-static int retry(struct core *core, struct search *search, int64_t now)
-{
-    begin_again(search);
-    return go_on_later(core, search, now);
-}
-
 static int link_to(struct core *core, struct search *search, const char *customer, const void *body,
                    size_t length, int64_t now)
 {

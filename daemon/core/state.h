@@ -513,6 +513,8 @@ int push_park(struct core *core, struct balance *balance, struct push *push,
 int push_undo(struct core *core, struct balance *balance, struct push *push,
               const struct exchange_answer *answer, bool read_first, uint32_t events, int64_t now,
               uint64_t *ret_sequence);
+/* After loading: each push where its state says, and one at most in a balance's place. */
+int push_settle_places(struct core *core);
 struct push *push_new(struct core *core, const struct core_push *row, struct balance *balance);
 void push_free(struct core *core, struct balance *balance, struct push *push);
 /* Puts credits that upstream took under a push into P; 0 credits are fine. `push` is deleted, or

@@ -97,11 +97,14 @@ static void judge_refund(struct sim *sim, struct gift *wish, const struct core_b
                          int64_t flying, int status, const struct core_given *given)
 {
     int64_t credits = refund_credits(wish, units_of(sim, wish->pair));
-    if ((credits < 1) != (status == CORE_TOO_MUCH))
+    int64_t here = before->pending - flying,
+            most = ((INT64_C(1) << 53) - 1) / units_of(sim, wish->pair);
+    int64_t to_push = credits - (here > 0 ? here : 0); /* what one push would have to carry */
+    bool too_much = credits < 1 || to_push > INT32_MAX || to_push > most;
+    if (too_much != (status == CORE_TOO_MUCH))
         sim_fail(sim, "a refund of %lld credits: %d", (long long)credits, status);
     if (status != CORE_OK)
         return;
-    int64_t here = before->pending - flying;
     int64_t at_once = here <= 0 ? 0 : here < credits ? here : credits;
     if (given->credits != credits || given->pushed != credits - at_once ||
         given->credits > wish->of_credits)
