@@ -78,6 +78,8 @@ static bool find_own(struct request *request, struct core_text id, int64_t at_le
         r = use_row(request, &list, id, use);
     }
     *ret_result = REQUEST_ANSWERED;
+    if (r < 0)
+        request_tells_all(request);
     if (r == -ENOENT && list.stale)
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
                        "that subscription is not known here and StellarTools could not be asked "

@@ -111,6 +111,14 @@ void request_refuse_int(struct request *request, enum proto_error error, const c
     answer_end(request, reveals);
 }
 
+void request_tells_all(struct request *request)
+{
+    struct store_watermarks marks;
+
+    store_get_watermarks(request->serve->store, &marks);
+    request->reveals = marks.appended;
+}
+
 static void refuse_errno(struct request *request, int error)
 {
     switch (error) {
