@@ -112,6 +112,7 @@ static int answer_push(struct request *request, int status, const char *state, u
     msgpack_packer *packer;
 
     if (status == CORE_NOT_FOUND) {
+        request_tells_all(request);
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL);
         return REQUEST_ANSWERED;
     }

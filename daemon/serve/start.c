@@ -3,6 +3,7 @@
  * (ledger.md S3). What has something pending, held or under way is brought into memory; all other
  * balances come when they are first used.
  */
+#include "configured.h"
 #include "loader.h"
 #include "policy.h"
 #include "serve.h"
@@ -13,7 +14,10 @@
 #include <util/log.h>
 #include <util/macros.h>
 
+struct opening;
+
 struct ids {
+    const struct opening *opening;
     uint32_t *items;
     size_t count, capacity;
 };
@@ -22,7 +26,9 @@ struct ids {
 struct opening {
     struct serve *serve;
     struct store *store;
+    uint64_t stored;         /* the store's sequence */
     enum record_table table; /* whose rows load_row takes */
+    struct configured configured;
 };
 
 static int ids_add(struct ids *ids, uint32_t id)
@@ -38,6 +44,19 @@ static int ids_add(struct ids *ids, uint32_t id)
     }
     ids->items[ids->count++] = id;
     return 0;
+}
+
+/* A checkpoint that was interrupted has left rows that are newer than the store's sequence. Where a
+ * row stands for itself that is no harm: replay puts it right. A push that was begun later must not
+ * be taken yet: the one before it is still open here, and a balance has one. Replay brings it. */
+static bool is_ahead(const struct opening *opening, const void *key, size_t key_length)
+{
+    uint64_t sequence;
+
+    if (key_length != sizeof(sequence))
+        return false; /* the engine says what it thinks of it */
+    memcpy(&sequence, key, sizeof(sequence));
+    return sequence > opening->stored;
 }
 
 static int find_open_balance(void *userdata, const void *key, size_t key_length, const void *value,
@@ -56,10 +75,11 @@ static int find_open_balance(void *userdata, const void *key, size_t key_length,
 static int find_pushing_balance(void *userdata, const void *key, size_t key_length,
                                 const void *value, size_t value_length)
 {
+    const struct ids *ids = userdata;
     struct core_push push;
 
-    (void)key;
-    (void)key_length;
+    if (is_ahead(ids->opening, key, key_length))
+        return 0;
     if (value_length != sizeof(push))
         return -EBADMSG;
     memcpy(&push, value, sizeof(push));
@@ -97,7 +117,7 @@ static int load_balance(struct opening *opening, uint32_t id)
 /* First all ids, then their rows: the store walks a table within one read transaction. */
 static int load_balances(struct opening *opening)
 {
-    struct ids ids = {NULL, 0, 0};
+    struct ids ids = {.opening = opening};
     int r = store_each(opening->store, TABLE_BALANCE, find_open_balance, &ids);
 
     if (r == 0)
@@ -113,10 +133,16 @@ static int load_balances(struct opening *opening)
 static int load_row(void *userdata, const void *key, size_t key_length, const void *value,
                     size_t value_length)
 {
-    const struct opening *opening = userdata;
+    struct opening *opening = userdata;
+    int r = 0;
 
-    return core_load_row(opening->serve->core, opening->table, key, key_length, value,
-                         value_length);
+    if (opening->table == TABLE_PUSH && is_ahead(opening, key, key_length))
+        return 0;
+    if (opening->table == TABLE_PRODUCT)
+        r = configured_note(&opening->configured, key, key_length, value, value_length);
+    return r < 0 ? r
+                 : core_load_row(opening->serve->core, opening->table, key, key_length, value,
+                                 value_length);
 }
 
 static void on_ready(void *userdata, uint32_t slot)
@@ -176,9 +202,12 @@ static int on_store_start(struct store *store, void *userdata)
         TABLE_RETURNED, TABLE_LINK, TABLE_OWNER,  TABLE_INTENT, TABLE_META,
     };
     struct opening *opening = userdata;
+    struct store_watermarks marks;
     int r;
 
+    store_get_watermarks(store, &marks);
     opening->store = store;
+    opening->stored = marks.stored;
     r = make_core(opening);
     if (r == 0)
         r = load_balances(opening);
@@ -200,7 +229,7 @@ static int on_store_replay(void *userdata, const struct record *record, uint64_t
         if (r < 0)
             return r;
     }
-    return r;
+    return r < 0 ? r : configured_note_record(&opening->configured, record);
 }
 
 static void on_store_progress(void *userdata)
@@ -210,7 +239,7 @@ static void on_store_progress(void *userdata)
     uv_async_send(&serve->progress); /* from the store's threads: the one call that may */
 }
 
-static int begin(struct serve *serve)
+static int begin(struct serve *serve, const struct configured *configured)
 {
     int64_t now;
     int r;
@@ -221,6 +250,8 @@ static int begin(struct serve *serve)
     reply_gate_init(&serve->gate, serve->marks.durable);
     now = serve_now(serve);
     r = core_start(serve->core, now);
+    if (r == 0)
+        r = configured_drop_missing(configured, serve->config, serve->core, now);
     return r < 0 ? r : policy_configure_products(serve->core, serve->config, NULL, now);
 }
 
@@ -238,9 +269,11 @@ int serve_open_ledger(struct serve *serve)
     r = store_open(&options, on_store_start, on_store_replay, &opening, &serve->store, &error);
     if (r < 0) {
         log_error("%s", error != NULL ? error : strerror(-r));
+        configured_deinit(&opening.configured);
         return 1;
     }
-    r = begin(serve);
+    r = begin(serve, &opening.configured);
+    configured_deinit(&opening.configured);
     if (r < 0) {
         log_error("%s: the ledger cannot be started: %s", options.directory, strerror(-r));
         return 1;

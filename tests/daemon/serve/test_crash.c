@@ -146,6 +146,31 @@ FIXTURE_TEST(crash, a_stop_answers_what_it_has_taken, &fixture, "[credits]\ncold
     cr_assert_eq(harness_process_wait(&fixture.serve), 0);
 }
 
+/* SIGTERM among many requests: each is answered, and exactly those that were not refused are
+ * there. */
+FIXTURE_TEST(crash, a_stop_under_load_keeps_what_it_acknowledged, &fixture, NULL)
+{
+    struct harness_message message;
+    int64_t deducted = 0;
+
+    cr_assert_eq(deducted_here("cus_1"), 0);
+    for (int i = 0; i < 400; i++)
+        harness_send(&fixture.client, "credits.consume", "{s:s, s:s, s:i}", "customer_id", "cus_1",
+                     "product_id", "prod_1", "raw_amount", 10);
+    cr_assert_eq(kill(fixture.serve.pid, SIGTERM), 0);
+    while (harness_receive(&fixture.client, &message)) {
+        deducted += message.result != NULL;
+        if (message.error != NULL)
+            cr_assert_str_eq(harness_text(message.error, "code"), "shutting_down");
+        harness_message_deinit(&message);
+    }
+    cr_assert_eq(harness_process_wait(&fixture.serve), 0);
+    harness_connection_deinit(&fixture.client);
+    fixture_start_serve(&fixture);
+    fixture_connect(&fixture, &fixture.client);
+    cr_assert_eq(deducted_here("cus_1"), deducted);
+}
+
 static int run_to_end(const char *config, const char *option, const char *value, char **ret_log)
 {
     const char *arguments[] = {"--config", config, option, value, NULL};

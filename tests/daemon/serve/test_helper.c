@@ -165,3 +165,57 @@ FIXTURE_TEST(helper, a_bad_file_changes_nothing, &fixture, NULL)
     json_decref(consume());
     cr_assert_eq(fixture.sync.reloads, 0);
 }
+
+FIXTURE_TEST(helper, what_may_be_spent_offline_has_a_limit, &fixture,
+             "[credits]\npush_interval = 10ms\nmax_offline_spend = 2\n")
+{
+    json_t *error;
+
+    json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
+                             "cus_1", "product_id", "prod_1"));
+    fake_sync_stop(&fixture.sync);
+    fixture_wait_status(&fixture, "upstream.helper", 0);
+    json_decref(consume());
+    json_decref(consume());
+    error = harness_call_error(&fixture.client, "credits.consume", "{s:s, s:s, s:i}", "customer_id",
+                               "cus_1", "product_id", "prod_1", "raw_amount", 10);
+    cr_assert_gt(harness_int(json_object_get(error, "data"), "synced_at"), 0);
+    fixture_check_error(error, "offline_limit", NULL, NULL);
+}
+
+static int64_t required_for_ten(void)
+{
+    json_t *result = harness_call(&fixture.client, "credits.check", "{s:s, s:s, s:i}",
+                                  "customer_id", "cus_1", "product_id", "prod_1", "raw_amount", 10);
+    int64_t required = harness_int(result, "credits_required");
+
+    json_decref(result);
+    return required;
+}
+
+/* What the ledger has from [products] ends with the line that said it, also over a restart: once
+ * from the journal, once from the store. */
+FIXTURE_TEST(helper, a_product_that_is_no_longer_configured_is_asked_for_again, &fixture,
+             "[products]\nprod_1 = 2\n")
+{
+    static const int signals[] = {SIGKILL, SIGTERM};
+    char with[1024], without[1024];
+
+    snprintf(with, sizeof(with), "[paths]\nstate_directory = %s\n[products]\nprod_1 = 2\n",
+             fixture.state);
+    snprintf(without, sizeof(without), "[paths]\nstate_directory = %s\n", fixture.state);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(required_for_ten(), 5);
+        harness_connection_deinit(&fixture.client);
+        harness_process_stop(&fixture.serve, signals[i]);
+        fake_sync_stop(&fixture.sync);
+        harness_write_file(fixture.config, without);
+        fixture_start_serve(&fixture);
+        fake_sync_start(&fixture.sync, fixture.sync_path);
+        fixture_connect(&fixture, &fixture.client);
+        cr_assert_eq(required_for_ten(), 1);
+        harness_write_file(fixture.config, with);
+        cr_assert_eq(kill(fixture.serve.pid, SIGHUP), 0);
+        fake_sync_wait(&fixture.sync.reloads, i + 1);
+    }
+}

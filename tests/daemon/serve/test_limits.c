@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -205,4 +206,32 @@ FIXTURE_TEST(limits, one_cold_balance_is_fetched_once_for_many_askers, &fixture,
     }
     cr_assert_eq(fixture.sync.products, 1);
     cr_assert_eq(fixture.sync.balances, 1);
+}
+
+FIXTURE_TEST(limits, a_connection_that_says_nothing_is_closed, &fixture,
+             "[limits]\nidle_time = 100ms\n")
+{
+    struct harness_message message;
+
+    cr_assert_not(harness_receive(&fixture.client, &message));
+}
+
+/* Invented names may not spend what StellarTools allows the account. */
+FIXTURE_TEST(limits, P6_a_user_has_only_so_many_upstream_turns, &fixture,
+             "[limits]\nupstream_turns_per_user = 3\n")
+{
+    char customer[16];
+
+    for (int i = 0; i < 3; i++) {
+        snprintf(customer, sizeof(customer), "cus_%d", i);
+        json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
+                                 customer, "product_id", "prod_1"));
+    }
+    fixture_check_error(harness_call_error(&fixture.client, "credits.balance", "{s:s, s:s}",
+                                           "customer_id", "cus_4", "product_id", "prod_1"),
+                        "quota_exceeded", "quota", "upstream_turns");
+    cr_assert_eq(fixture.sync.balances, 3);
+    /* What is known costs nothing. */
+    json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
+                             "cus_1", "product_id", "prod_1"));
 }

@@ -313,3 +313,22 @@ METHOD_TEST(status)
     cr_assert_gt(harness_int(json_object_get(status, "requests"), "total"), 1);
     json_decref(status);
 }
+
+/* Acknowledged when written; what leaves the machine still waits for the sync. */
+FIXTURE_TEST(methods, durability_interval, &fixture,
+             "durability = interval\ninterval = 50ms\n[credits]\npush_interval = 10ms\n")
+{
+    json_t *result;
+
+    for (int i = 0; i < 50; i++)
+        json_decref(consume(10));
+    result = harness_call(&fixture.client, "credits.transactions", "{s:s, s:s, s:i}", "customer_id",
+                          "cus_1", "product_id", "prod_1", "limit", 100);
+    cr_assert_eq(json_array_size(json_object_get(result, "data")), 50);
+    json_decref(result);
+    fixture_wait_status(&fixture, "pending.credits", 0);
+    cr_assert_eq(fake_sync_consumed(&fixture.sync), 50);
+    result = harness_call(&fixture.client, "status", "{}");
+    cr_assert_str_eq(harness_text(json_object_get(result, "ledger"), "durability"), "interval");
+    json_decref(result);
+}
