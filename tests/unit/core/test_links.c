@@ -438,6 +438,26 @@ Test(link, operators_set_and_remove)
     expect_customer(&bob, "cus_1");
 }
 
+/* Checkpoints and replay know the tables, not the types: the record itself must free the old one.
+ */
+Test(link, the_record_of_a_relink_frees_the_old_customer)
+{
+    struct core_user who = ann();
+    uint64_t sequence;
+    struct record record;
+    struct record_image image;
+    bool freed = false;
+    for (int i = 1; i <= 2; i++)
+        cr_assert_eq(core_link_set(stage.core, who.user_id, stage_text(i == 1 ? "cus_1" : "cus_2"),
+                                   0, stage.now, &sequence),
+                     CORE_OK);
+    cr_assert_eq(record_decode(stage.records[1].bytes, stage.records[1].size, &record), 0);
+    for (size_t position = 0; record_next_image(&record, &position, &image);)
+        freed |= image.table == TABLE_OWNER && image.value_length == 0 && image.key_length == 5 &&
+                 memcmp(image.key, "cus_1", 5) == 0;
+    cr_expect(freed);
+}
+
 Test(link, an_operator_is_quicker_than_a_search)
 {
     const struct stage_object page[] = {{"cus_3", "ann@x.io", NULL}};
