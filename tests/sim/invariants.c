@@ -307,7 +307,7 @@ static void check_told(struct sim *sim)
 static void check_rate(struct sim *sim)
 {
     const struct scenario *s = &sim->scenario;
-    if (!s->rate_headers || sim->drawn.others_use_rate)
+    if (!s->rate_headers || s->others_use_rate || sim->calm)
         return;
     uint64_t limited = sim->upstream.refused_429 - sim->limited_at_start;
     uint64_t minutes = (uint64_t)(sim->now - sim->started_at) / 60000;

@@ -410,12 +410,16 @@ Test(gift, P3_a_grant_without_a_row_is_sent_again_after_two_looks)
     stage_end(&stage, &again, EXCHANGE_UNANSWERED);
 }
 
-Test(gift, P3_a_deduction_of_the_same_id_is_not_the_grant)
+Test(gift, P3_only_rows_of_its_own_kind_are_of_a_refund)
 {
-    struct exchange exchange = gift_push(EXCHANGE_UNANSWERED);
+    struct core_given given;
+    struct core_consumed one = spend_and_push(50);
+    cr_assert_eq(give_back(&one, 50, 0, &given), CORE_OK);
+    struct exchange exchange = stage_push(&stage, EXCHANGE_UNANSWERED);
     struct stage_row row = {"row_1", exchange.push_id, 5, DOUBT};
-    stage_look(&stage, 2 * DOUBT, &row, 1, 100, 0); /* a row of type deduct */
+    stage_look(&stage, 2 * DOUBT, &row, 1, 95, 5); /* of type deduct */
     cr_expect_eq(stage_only_push(&stage).state, CORE_PUSH_DOUBT);
+    cr_expect_eq(balance().upstream, 95);
 }
 
 Test(gift, P8_a_dropped_gift_is_no_write_off_of_deductions)
