@@ -96,6 +96,19 @@ static int64_t in_flight(const struct balance *balance)
     return push && push->row.kind == CORE_PUSH_DEDUCT ? push->row.credits - push->row.counted : 0;
 }
 
+/* How many of these have not left yet. */
+static int64_t at_hand(const struct balance *balance, int64_t credits)
+{
+    int64_t here = row_pending(balance->row) - in_flight(balance);
+    return here <= 0 ? 0 : here < credits ? here : credits;
+}
+
+/* What one push can carry (P1). */
+static int64_t push_most(int64_t units)
+{
+    return CREDITS_MAX < AMOUNT_MAX / units ? CREDITS_MAX : AMOUNT_MAX / units;
+}
+
 static int64_t credits_to_return(const struct core_give_back *command, int64_t units)
 {
     int64_t raw = command->raw_amount ? command->raw_amount : command->of_raw_amount;
@@ -122,16 +135,11 @@ static void tell(struct core *core, const struct balance *balance, const struct 
 static int give_back(struct core *core, const struct core_give_back *command,
                      struct balance *balance, int64_t credits, int64_t now, struct core_return *row)
 {
-    int64_t here = row_pending(balance->row) - in_flight(balance);
     struct core_reading reading = balance->reading;
     struct record_credit_refund detail = {.of = command->of};
-    int64_t at_once = here <= 0 ? 0 : here < credits ? here : credits;
+    int64_t at_once = at_hand(balance, credits);
     struct core_push push =
         queued_push(core, balance, CORE_PUSH_REFUND, credits - at_once, command->reason, now);
-    int64_t most = AMOUNT_MAX / core->products[balance->product].row.units_per_credit;
-
-    if (push.credits > CREDITS_MAX || push.credits > most)
-        return CORE_TOO_MUCH; /* more than one push can carry */
     struct push *made = push.credits ? push_new(core, &push, balance) : NULL;
 
     if (push.credits && !made)
@@ -215,8 +223,11 @@ int core_credit_refund(struct core *core, const struct core_give_back *command, 
         credits_to_return(command, core->products[balance->product].row.units_per_credit);
     if (raw < 1 || raw > command->of_raw_amount || credits < 1)
         return CORE_TOO_MUCH;
+    if (credits - at_hand(balance, credits) >
+        push_most(core->products[balance->product].row.units_per_credit))
+        return CORE_TOO_MUCH;
     r = give_back(core, command, balance, credits, now, &row);
-    if (r != CORE_OK)
+    if (r < 0)
         return r;
     plan(core, balance, now);
     tell(core, balance, &row, false, now, ret_given);
@@ -290,7 +301,7 @@ int core_grant(struct core *core, const struct core_consume *command, int64_t no
     }
     int64_t units = core->products[balance->product].row.units_per_credit;
     row.credits = row.pushed = core_credits(command->raw_amount, units);
-    if (command->raw_amount < 1 || row.credits > CREDITS_MAX || row.credits > AMOUNT_MAX / units)
+    if (command->raw_amount < 1 || row.credits > push_most(units))
         return CORE_TOO_MUCH;
     r = dedupe_reserve(core, &request);
     if (r < 0)

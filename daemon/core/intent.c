@@ -41,6 +41,7 @@ struct intent {
     char *owner; /* owned: the user of a customer, the customer of the rest; then the payload */
     uint64_t last_sequence;
     unsigned empty, pages;
+    bool probing; /* its exchange only finds out whether upstream answers */
     int64_t delay;
     char cursor[CORE_OBJECT_ID_SIZE];
 };
@@ -322,7 +323,15 @@ int intent_begin_exchange(struct core *core, struct job *job, int64_t now,
     struct core_text payload = payload_of(intent);
     struct core_customer_payload head;
 
-    if (intent->row.state == CORE_INTENT_DOUBT && intent->empty < EMPTY_LOOKUPS) {
+    bool looks = intent->row.state == CORE_INTENT_DOUBT && intent->empty < EMPTY_LOOKUPS;
+    intent->probing = !looks && plan_troubled(core);
+    if (intent->probing && intent->row.kind != CORE_INTENT_CUSTOMER) {
+        exchange->kind = EXCHANGE_CUSTOMER;
+        exchange->customer = intent->owner;
+        exchange->customer_length = intent->row.owner_length;
+        return 0;
+    }
+    if (looks || intent->probing) {
         exchange->cursor = intent->cursor;
         if (intent->row.kind == CORE_INTENT_SUBSCRIPTION) {
             exchange->kind = EXCHANGE_SUBSCRIPTIONS;
@@ -435,6 +444,11 @@ int intent_done(struct core *core, struct job *job, const struct exchange_answer
 {
     struct intent *intent = (struct intent *)job;
 
+    if (intent->probing) {
+        intent->probing = false;
+        job_ready(core, job, TURN_COLD, true);
+        return 0;
+    }
     return job->exchange_kind == EXCHANGE_CREATE ? create_done(core, intent, answer, now)
                                                  : lookup_done(core, intent, answer, now);
 }

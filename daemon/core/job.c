@@ -107,6 +107,8 @@ int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *
         return r;
     }
     unqueue(core, job);
+    if (job->kind == JOB_INTENT)
+        job->is_write = exchange->kind == EXCHANGE_CREATE;
     job->exchange = exchange->id;
     job->exchange_kind = exchange->kind;
     return 0;

@@ -111,14 +111,15 @@ static void link_append_images(struct append *append, const struct link *link)
 int link_make(struct core *core, struct core_text user_id, struct core_text customer,
               const void *body, size_t length, uint32_t uid, int64_t now, uint64_t *ret_sequence)
 {
+    bool keep = body && length <= OBJECT_BODY_MAX; /* else it is read when it is asked for */
     struct link *link = link_new(user_id, customer);
     const struct link *old = link_find(core, user_id);
-    struct object_image *image = body ? malloc(sizeof(*image) + length) : NULL;
+    struct object_image *image = keep ? malloc(sizeof(*image) + length) : NULL;
     struct core_text old_customer = old ? link_customer(old) : (struct core_text){0};
     struct append append;
     int r = -ENOMEM;
 
-    if (!link || (body && !image))
+    if (!link || (keep && !image))
         goto out;
     append_init(&append);
     if (old && !same_text(old_customer, customer))

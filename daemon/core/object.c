@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define CACHE_BYTES (64u * 1024u * 1024u)
-#define BODY_MAX (RECORD_SIZE_MAX - 1024u)
 
 struct object {
     struct hash128 hash;
@@ -177,7 +176,7 @@ int core_object_put(struct core *core, enum record_table table, struct core_text
     struct object_image *image;
     struct append append;
 
-    if (length > BODY_MAX)
+    if (length > OBJECT_BODY_MAX)
         return -E2BIG;
     if (old && !old->absent && old->length == length && memcmp(old->body, body, length) == 0) {
         old->synced_at = now;

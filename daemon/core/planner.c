@@ -224,7 +224,7 @@ void plan_succeeded(struct core *core, struct balance *balance, int64_t now)
 
 /* --- turns --- */
 
-static bool troubled(const struct core *core)
+bool plan_troubled(const struct core *core)
 {
     return core->unanswered || core->paused;
 }
@@ -243,8 +243,12 @@ static struct balance *first_of(const struct core *core, enum turn turn)
 /* Whoever among the jobs of that class could go right now. */
 static struct job *eligible_job(const struct core *core, enum turn turn)
 {
-    if (troubled(core)) /* as a probe */
-        return job_first(core, turn, core->reads + core->writes == 0, false);
+    if (plan_troubled(core)) { /* as a probe: a create then reads, an errand waits */
+        bool idle = core->reads + core->writes == 0;
+        struct job *job = job_first(core, turn, idle, idle);
+        return job && job->is_write && job->kind != JOB_INTENT ? job_first(core, turn, idle, false)
+                                                               : job;
+    }
     return job_first(core, turn, core->reads < READS_MAX, core->writes < WRITES_MAX);
 }
 
@@ -255,7 +259,7 @@ static bool eligible_balance(const struct core *core, enum turn turn)
 
     if (!balance)
         return false;
-    if (troubled(core))
+    if (plan_troubled(core))
         return core->reads + core->writes == 0; /* as a probe: a push then reads */
     if (turn != TURN_PUSH)
         return core->reads < READS_MAX;
@@ -349,7 +353,7 @@ static int begin(struct core *core, struct balance *balance, int64_t now, struct
     int r = 0;
 
     assert(need.turn != TURN_NONE && need.due <= now);
-    if (need.kind == EXCHANGE_PUSH && troubled(core))
+    if (need.kind == EXCHANGE_PUSH && plan_troubled(core))
         need.kind = EXCHANGE_BALANCE;
     describe(core, balance, need.kind, exchange);
     if (need.kind == EXCHANGE_PUSH)
@@ -389,16 +393,17 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
 
     fire_timers(core, now);
     jobs_fire(core, now);
-    if (!core->helper || !budget_allows(core, now) || (troubled(core) && now < core->probe_at))
+    if (!core->helper || !budget_allows(core, now) || (plan_troubled(core) && now < core->probe_at))
         return -EAGAIN;
     enum turn turn = choose(core, now, &balance, &job);
     if (turn == TURN_NONE)
         return -EAGAIN;
 
-    bool write = job && job->is_write; /* job_begin takes it out of its queue */
+    bool write = false;
     if (job) {
         *ret_exchange = (struct exchange){.id = core->last_exchange + 1};
         r = job_begin(core, job, now, ret_exchange);
+        write = job->is_write;
     } else {
         r = begin_balance(core, balance, turn, now, ret_exchange);
         write = r == 0 && ret_exchange->kind == EXCHANGE_PUSH;
@@ -429,7 +434,7 @@ int64_t core_wakeup(const struct core *core)
         if (!eligible(core, turn))
             continue;
         int64_t open = budget_opens_at(core);
-        at = earlier(at, troubled(core) ? later(open, core->probe_at) : open);
+        at = earlier(at, plan_troubled(core) ? later(open, core->probe_at) : open);
         break;
     }
     return at;

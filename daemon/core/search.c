@@ -92,6 +92,14 @@ static int drop_wish(struct core *core, const struct search *search, int64_t now
     return wish && intent_is_wish(wish) ? intent_drop(core, wish, now) : 0;
 }
 
+static int go_on_later(struct core *core, struct search *search, int64_t now)
+{
+    search->delay = search->delay ? search->delay * 2 : RETRY_FIRST_MS;
+    search->delay = search->delay < RETRY_MOST_MS ? search->delay : RETRY_MOST_MS;
+    job_at(core, &search->job, now + search->delay);
+    return 0;
+}
+
 static void begin_again(struct search *search)
 {
     free(search->exact.body);
@@ -101,6 +109,7 @@ static void begin_again(struct search *search)
     search->pages = 0;
 }
 
+/* From the first page: what was counted must not be counted again. */
 static int retry(struct core *core, struct search *search, int64_t now)
 {
     begin_again(search);
@@ -111,7 +120,6 @@ static void end(struct core *core, struct search *search, int status, const char
                 int64_t now)
 {
     if (drop_wish(core, search, now) < 0) { /* it must not outlive its search: looked into again */
-        begin_again(search);
         (void)retry(core, search, now);
         return;
     }
@@ -139,15 +147,6 @@ static void linked(struct core *core, struct search *search, int64_t now)
         core->effects.linked(core->effects.userdata, key);
 }
 
-static int go_on_later(struct core *core, struct search *search, int64_t now)
-{
-    search->delay = search->delay ? search->delay * 2 : RETRY_FIRST_MS;
-    search->delay = search->delay < RETRY_MOST_MS ? search->delay : RETRY_MOST_MS;
-    job_at(core, &search->job, now + search->delay);
-    return 0;
-}
-
-/* From the first page: what was counted must not be counted again. */
 static int link_to(struct core *core, struct search *search, const char *customer, const void *body,
                    size_t length, int64_t now)
 {

@@ -449,6 +449,8 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
 int link_load(struct core *core, enum record_table table, const void *key, size_t key_length,
               const void *value, size_t value_length);
 void links_deinit(struct core *core);
+/* What fits into a record beside the rest of it. */
+#define OBJECT_BODY_MAX (RECORD_SIZE_MAX - 1024u)
 struct object_image {
     int64_t synced_at;
     /* the body follows */
@@ -487,6 +489,8 @@ void budget_take(struct core *core, int64_t now);
 void budget_learn(struct core *core, const struct exchange_answer *answer, int64_t now);
 
 /* --- planner.c --- */
+/* Upstream does not answer, or not to us: only reads go out, one at a time. */
+bool plan_troubled(const struct core *core);
 /* After anything about the balance has changed: finds out what it needs next, and when. */
 void plan(struct core *core, struct balance *balance, int64_t now);
 void plan_withdraw(struct core *core, struct balance *balance);

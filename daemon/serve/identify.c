@@ -30,6 +30,7 @@ static void refuse_link(struct request *request, int status, const struct core_l
     const char *more = link->message != NULL ? link->message : "";
     char text[700];
 
+    request_tells_all(request);
     switch (status) {
     case CORE_UNLINKED:
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "no customer is linked to this user", NULL,

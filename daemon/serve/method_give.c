@@ -57,6 +57,8 @@ static int give_back(struct request *request, const struct history_deduction *de
     if (request_has(request, PROTO_BIT(RAW_AMOUNT)))
         command.raw_amount = request->params.values[PROTO_PARAMETER_RAW_AMOUNT].number;
     r = core_credit_refund(serve->core, &command, serve_now(serve), &given);
+    if (r == CORE_GIVEN_BACK)
+        request_tells_all(request);
     if (r != CORE_OK)
         return command_not_done(request, r, &given.balance);
     answer_refunded(request, &given);
@@ -65,6 +67,7 @@ static int give_back(struct request *request, const struct history_deduction *de
 
 static int refuse_deduction(struct request *request, int why)
 {
+    request_tells_all(request);
     switch (why) {
     case -ESRCH:
         request_refuse(request, PROTO_ERROR_NOT_FOUND,

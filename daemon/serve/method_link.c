@@ -25,6 +25,8 @@ int method_link(struct request *request)
     int r = core_link_set(serve->core, user, customer, request->connection->peer.uid,
                           serve_now(serve), &sequence);
 
+    if (r != CORE_OK)
+        request_tells_all(request);
     if (r == CORE_TAKEN) {
         request_refuse(request, PROTO_ERROR_CONFLICT, "that customer is linked to another user",
                        NULL, NULL);
@@ -51,6 +53,8 @@ int method_unlink(struct request *request)
     int r = core_link_remove(serve->core, user, request->connection->peer.uid, serve_now(serve),
                              &sequence);
 
+    if (r != CORE_OK)
+        request_tells_all(request);
     if (r == CORE_NOT_FOUND) {
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "no customer is linked to this user", NULL,
                        NULL);

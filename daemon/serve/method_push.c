@@ -5,21 +5,58 @@
 #include "methods.h"
 #include "serve.h"
 #include "words.h"
+#include <core/link.h>
 #include <proto/message.h>
 #include <string.h>
 
 #define PUSHES_DEFAULT 100
 #define PUSHES_MAX 1000
 
-static bool wanted(const struct request *request, const struct core_push *push)
+static bool is_wanted(const struct request *request, const char *state)
 {
-    const struct proto_value *state = &request->params.values[PROTO_PARAMETER_STATE];
-    const char *word = words_push_state(push->state);
+    const struct proto_value *wanted = &request->params.values[PROTO_PARAMETER_STATE];
 
     if ((request->params.present & PROTO_BIT(STATE)) == 0)
         return true;
-    return word != NULL && strlen(word) == state->length &&
-           memcmp(word, state->text, state->length) == 0;
+    return state != NULL && strlen(state) == wanted->length &&
+           memcmp(state, wanted->text, wanted->length) == 0;
+}
+
+static bool wanted(const struct request *request, const struct core_push *push)
+{
+    return is_wanted(request, words_push_state(push->state));
+}
+
+/* Creates stand among the pushes while they are open: they can be in doubt, and wait for the
+ * operator, as well. */
+static bool wanted_intent(const struct request *request, const struct core_intent *intent)
+{
+    const char *state = words_intent_state(intent->state);
+
+    return state != NULL && is_wanted(request, state);
+}
+
+static void pack_intent(msgpack_packer *packer, const struct serve *serve,
+                        const struct core_intent *intent)
+{
+    bool parked = intent->state == CORE_INTENT_PARKED;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+
+    core_intent_id(serve->core, intent->epoch, intent->sequence, id);
+    pack_map(packer, 12);
+    pack_kv_text(packer, "push_id", id);
+    pack_kv_text(packer, "customer_id", "");
+    pack_kv_text(packer, "product_id", "");
+    pack_kv_text(packer, "type", words_intent_kind(intent->kind));
+    pack_kv_int(packer, "credits", 0);
+    pack_kv_int(packer, "attempt", intent->attempt);
+    pack_kv_text(packer, "state", words_intent_state(intent->state));
+    pack_kv_text(packer, "reason",
+                 parked ? "whether it was done is not known, and it is not sent twice" : NULL);
+    pack_kv_int(packer, "begun_at", 0);
+    pack_kv_nil(packer, "consumed_before");
+    pack_kv_nil(packer, "consumed_seen");
+    pack_kv_nil(packer, "rows_seen");
 }
 
 static void pack_push(msgpack_packer *packer, struct serve *serve, const struct core_push *push,
@@ -56,14 +93,40 @@ static void pack_push(msgpack_packer *packer, struct serve *serve, const struct 
 /* How many are wanted, at most `limit`; and whether there are more. */
 static size_t count_pushes(const struct request *request, int64_t limit, bool *ret_more)
 {
+    const struct core *core = request->serve->core;
+    struct core_intent intent;
     struct core_push push;
     size_t position = 0, count = 0;
     uint32_t slot;
 
-    while (core_next_push(request->serve->core, &position, &push, &slot))
+    while (core_next_push(core, &position, &push, &slot))
         count += wanted(request, &push);
+    position = 0;
+    while (core_next_intent(core, &position, &intent))
+        count += wanted_intent(request, &intent);
     *ret_more = count > (size_t)limit;
     return *ret_more ? (size_t)limit : count;
+}
+
+static void pack_all(struct request *request, msgpack_packer *packer, size_t count)
+{
+    struct serve *serve = request->serve;
+    struct core_intent intent;
+    struct core_push push;
+    size_t position = 0;
+    uint32_t slot;
+
+    while (count > 0 && core_next_push(serve->core, &position, &push, &slot))
+        if (wanted(request, &push)) {
+            pack_push(packer, serve, &push, slot);
+            count--;
+        }
+    position = 0;
+    while (count > 0 && core_next_intent(serve->core, &position, &intent))
+        if (wanted_intent(request, &intent)) {
+            pack_intent(packer, serve, &intent);
+            count--;
+        }
 }
 
 int method_push_list(struct request *request)
@@ -71,10 +134,8 @@ int method_push_list(struct request *request)
     int64_t limit = PUSHES_DEFAULT;
     struct serve *serve = request->serve;
     struct store_watermarks marks;
-    size_t position = 0, count;
-    struct core_push push;
     msgpack_packer *packer;
-    uint32_t slot;
+    size_t count;
     bool more;
 
     if ((request->params.present & PROTO_BIT(LIMIT)) != 0)
@@ -88,11 +149,7 @@ int method_push_list(struct request *request)
     packer = request_result(request, 2);
     pack_key(packer, "data");
     pack_array(packer, count);
-    while (count > 0 && core_next_push(serve->core, &position, &push, &slot))
-        if (wanted(request, &push)) {
-            pack_push(packer, serve, &push, slot);
-            count--;
-        }
+    pack_all(request, packer, count);
     pack_kv_bool(packer, "has_more", more);
     store_get_watermarks(serve->store, &marks);
     request_reply(request, marks.appended);
@@ -112,6 +169,7 @@ static int answer_push(struct request *request, int status, const char *state, u
     msgpack_packer *packer;
 
     if (status == CORE_NOT_FOUND) {
+        request_tells_all(request);
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL);
         return REQUEST_ANSWERED;
     }
@@ -127,21 +185,56 @@ static int answer_push(struct request *request, int status, const char *state, u
     return REQUEST_ANSWERED;
 }
 
+/* The create of that id; false: it is none. */
+static bool find_intent(const struct request *request, struct core_intent *ret_intent)
+{
+    struct core_text id = push_id(request);
+    char own[EXCHANGE_PUSH_ID_SIZE];
+    size_t position = 0;
+
+    while (core_next_intent(request->serve->core, &position, ret_intent)) {
+        core_intent_id(request->serve->core, ret_intent->epoch, ret_intent->sequence, own);
+        if (strlen(own) == id.length && memcmp(own, id.data, id.length) == 0)
+            return true;
+    }
+    return false;
+}
+
 int method_push_retry(struct request *request)
 {
+    struct core_intent intent;
     uint64_t sequence = 0;
-    int r = core_push_retry(request->serve->core, push_id(request), serve_now(request->serve),
-                            &sequence);
+    int r;
+
+    if (find_intent(request, &intent)) /* what can be sent again, is */
+        return answer_push(request,
+                           intent.state == CORE_INTENT_PARKED ? CORE_MAY_HAVE_RUN : CORE_NOT_PARKED,
+                           "", 0);
+    r = core_push_retry(request->serve->core, push_id(request), serve_now(request->serve),
+                        &sequence);
 
     return answer_push(request, r, "retried", sequence);
+}
+
+/* The operator has looked, and seen to it: it may be asked for anew. */
+static int drop_intent(struct request *request, const struct core_intent *intent)
+{
+    int r = core_intent_settle(request->serve->core, intent->sequence, (struct core_text){"", 0},
+                               request->connection->peer.uid, serve_now(request->serve));
+
+    request_tells_all(request);
+    return answer_push(request, r, "dropped", 0);
 }
 
 int method_push_drop(struct request *request)
 {
     struct core_text reason = {"", 0};
+    struct core_intent intent;
     uint64_t sequence = 0;
     int r;
 
+    if (find_intent(request, &intent))
+        return drop_intent(request, &intent);
     if ((request->params.present & PROTO_BIT(REASON)) != 0)
         reason = (struct core_text){request->params.values[PROTO_PARAMETER_REASON].text,
                                     request->params.values[PROTO_PARAMETER_REASON].length};

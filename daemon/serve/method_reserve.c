@@ -73,6 +73,7 @@ int method_reserve(struct request *request)
 
 static void refuse_reservation(struct request *request, int status)
 {
+    request_tells_all(request);
     if (status == CORE_NOT_FOUND)
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "there is no reservation of that id", NULL,
                        NULL);

@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "methods.h"
 #include "serve.h"
+#include <core/link.h>
 #include <proto/message.h>
 
 int method_ping(struct request *request)
@@ -17,12 +18,41 @@ int method_ping(struct request *request)
     return REQUEST_ANSWERED;
 }
 
-static const char *health(const struct serve *serve, const struct core_summary *summary)
+/* Creates that are under way, in doubt, or wait for the operator. */
+struct open_intents {
+    int64_t open, doubt, parked;
+};
+
+static struct open_intents count_intents(const struct core *core)
+{
+    struct open_intents count = {0, 0, 0};
+    struct core_intent intent;
+    size_t position = 0;
+
+    while (core_next_intent(core, &position, &intent)) {
+        count.open += intent.state == CORE_INTENT_SENDING;
+        count.doubt += intent.state == CORE_INTENT_DOUBT;
+        count.parked += intent.state == CORE_INTENT_PARKED;
+    }
+    return count;
+}
+
+static void pack_intents(msgpack_packer *packer, const struct open_intents *count)
+{
+    pack_key(packer, "intents");
+    pack_map(packer, 3);
+    pack_kv_int(packer, "open", count->open);
+    pack_kv_int(packer, "doubt", count->doubt);
+    pack_kv_int(packer, "parked", count->parked);
+}
+
+static const char *health(const struct serve *serve, const struct core_summary *summary,
+                          const struct open_intents *intents)
 {
     if (serve_is_stopping(serve))
         return "stopping";
     if (serve->marks.space != STORE_SPACE_OK || summary->paused || !summary->reachable ||
-        serve->helper.channel == NULL || summary->pushes_parked > 0)
+        serve->helper.channel == NULL || summary->pushes_parked > 0 || intents->parked > 0)
         return "degraded";
     return "ok";
 }
@@ -85,18 +115,21 @@ int method_status(struct request *request)
 {
     struct serve *serve = request->serve;
     struct core_summary summary;
+    struct open_intents intents;
     struct store_watermarks marks;
     msgpack_packer *packer;
     int64_t now = serve_now(serve);
 
     core_get_summary(serve->core, &summary);
     store_get_watermarks(serve->store, &marks);
-    packer = request_result(request, 10);
+    intents = count_intents(serve->core);
+    packer = request_result(request, 11);
     pack_kv_text(packer, "version", CREDITD_VERSION);
-    pack_kv_text(packer, "health", health(serve, &summary));
+    pack_kv_text(packer, "health", health(serve, &summary, &intents));
     pack_kv_int(packer, "uptime", clock_boot_ms() - serve->started_boot);
     pack_upstream(packer, serve, &summary);
     pack_pending(packer, &summary, now);
+    pack_intents(packer, &intents);
     pack_ledger(packer, serve, &marks);
     pack_key(packer, "balances");
     pack_map(packer, 1);

@@ -64,20 +64,22 @@ static int use_row(struct request *request, const struct object_view *list, stru
 static bool find_own(struct request *request, struct core_text id, int64_t at_least,
                      use_function use, int *ret_result)
 {
-    const struct parked *parked = request->parked;
-    int64_t since = parked != NULL ? parked->since : serve_now(request->serve);
+    const struct errand_answer *answer = request_errand_answer(request, WAIT_OBJECT);
+    bool is_read = answer != NULL && answer->outcome == EXCHANGE_OK;
     struct object_view list;
     int r;
 
     if (!objects_get(request, TABLE_SUBSCRIPTIONS, at_least, &list, ret_result))
         return false;
     r = use_row(request, &list, id, use);
-    if (r == -ENOENT && list.synced_at < since) {
-        if (!objects_get(request, TABLE_SUBSCRIPTIONS, since, &list, ret_result))
+    if (r == -ENOENT && !is_read) {
+        if (!objects_get(request, TABLE_SUBSCRIPTIONS, INT64_MAX, &list, ret_result))
             return false;
         r = use_row(request, &list, id, use);
     }
     *ret_result = REQUEST_ANSWERED;
+    if (r < 0)
+        request_tells_all(request);
     if (r == -ENOENT && list.stale)
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
                        "that subscription is not known here and StellarTools could not be asked "

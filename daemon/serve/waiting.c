@@ -9,6 +9,7 @@
 #include "loader.h"
 #include "serve.h"
 #include "verdicts.h"
+#include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
 #include <stdlib.h>
@@ -128,6 +129,8 @@ void parked_free(struct parked *parked)
     connection_uncharge(parked->connection, parked->charged);
     free(parked->found);
     verdict_unref(parked->verdict);
+    if (parked->stage == WAIT_WRITE && parked->answer == NULL) /* nobody would know of it */
+        (void)errands_cancel(&parked->connection->serve->errands, parked->waits);
     errand_answer_unref(parked->answer);
     free(parked);
 }

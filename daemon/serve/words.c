@@ -1,5 +1,6 @@
 /* See words.h. */
 #include "words.h"
+#include <core/link.h>
 #include <core/rows.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -69,6 +70,31 @@ const char *words_push_state(unsigned state)
     default:
         return NULL;
     }
+}
+
+const char *words_intent_state(unsigned state)
+{
+    switch (state) {
+    case CORE_INTENT_SENDING:
+        return "sending";
+    case CORE_INTENT_DOUBT:
+        return "doubt";
+    case CORE_INTENT_PARKED:
+        return "parked";
+    default:
+        return NULL;
+    }
+}
+
+const char *words_intent_kind(unsigned kind)
+{
+    static const char *const kinds[] = {
+        [CORE_INTENT_CUSTOMER] = "create_customer",
+        [CORE_INTENT_SUBSCRIPTION] = "create_subscription",
+        [CORE_INTENT_REFUND] = "refund_payment",
+    };
+
+    return kind < ARRAY_SIZE(kinds) ? kinds[kind] : NULL;
 }
 
 const char *words_push_kind(unsigned kind)

@@ -21,6 +21,10 @@ void words_id(const char *prefix, uint32_t epoch, uint64_t sequence,
 bool words_read_transaction_id(struct core_text id, struct core_transaction *ret_transaction);
 /* "sending", "doubt", "parked", "watched", "queued"; NULL for none of them. */
 const char *words_push_state(unsigned state);
+/* The same for a create that is open; NULL for one that is not. */
+const char *words_intent_state(unsigned state);
+/* "create_customer", "create_subscription", "refund_payment"; NULL for none of them. */
+const char *words_intent_kind(unsigned kind);
 /* "deduct", "refund", "grant"; NULL for none of them. */
 const char *words_push_kind(unsigned kind);
 /* Why a push is parked; NULL where it is not. */

@@ -205,9 +205,10 @@ static void check_upstream(struct sim *sim, int pair, const struct core_row *row
         return;
     int64_t real = upstream->balance + upstream->executed - upstream->given;
     counted -= sim->pairs[pair].gifts_counted;
-    /* What was given and not counted yet may be in a reading, when its push is parked. */
+    /* What was given and not counted yet may be in a reading: its push is parked, or came late. */
+    bool known_limit = lost || sim->scenario.late_beyond;
     int64_t unknown = upstream->given - sim->pairs[pair].gifts_counted;
-    if (row->upstream + counted > real + (lost ? unknown : 0) ||
+    if (row->upstream + counted > real + (known_limit ? unknown : 0) ||
         (!lost && !sim->calm && !sim->scenario.late_beyond && row->upstream + counted != real))
         sim_fail(sim, "%s %s: upstream %lld and %lld pushed are not the %lld that there were (P5)",
                  sim->pairs[pair].customer, sim->pairs[pair].product, (long long)row->upstream,
@@ -306,7 +307,7 @@ static void check_told(struct sim *sim)
 static void check_rate(struct sim *sim)
 {
     const struct scenario *s = &sim->scenario;
-    if (!s->rate_headers || sim->drawn.others_use_rate || sim->calm)
+    if (!s->rate_headers || s->others_use_rate || sim->calm)
         return;
     uint64_t limited = sim->upstream.refused_429 - sim->limited_at_start;
     uint64_t minutes = (uint64_t)(sim->now - sim->started_at) / 60000;

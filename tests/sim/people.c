@@ -66,9 +66,15 @@ static void judge_link(struct sim *sim, const struct person *person, const struc
 
 static void judge_end(struct sim *sim, const struct person *person, int status)
 {
-    unsigned alike = 0;
-    for (size_t i = 0; i < sim->registry.count; i++)
-        alike += strcasecmp(sim->registry.objects[i].email, person->email) == 0;
+    unsigned alike = 0, same = 0, first = 0;
+    for (size_t i = 0; i < sim->registry.count; i++) {
+        const struct registered *object = &sim->registry.objects[i];
+        alike += strcasecmp(object->email, person->email) == 0;
+        first += strcmp(object->email, person->email) == 0 && i < sim->registry.first;
+        same += strcmp(object->email, person->email) == 0;
+    }
+    if (status == CORE_AMBIGUOUS && same == 1 && first == 1)
+        sim_fail(sim, "AMBIGUOUS with one customer spelt exactly so");
     if (status == CORE_AMBIGUOUS && alike < 2)
         sim_fail(sim, "AMBIGUOUS with %u customers of that email", alike);
     if (status == CORE_REFUSED && sim->drawn.refused == 0 && !sim->drawn.forbidden)
@@ -101,6 +107,7 @@ static void wish(struct sim *sim, struct person *person)
     uint64_t sequence = 0;
     struct core_link link;
     bool was_linked = link_row(&sim->ledger.latest, person) != NULL;
+    uint64_t records = sim->ledger.count;
     user.claimed_customer = (struct core_text){"", 0};
     int status = core_link_wish(sim->core, &user, 1000, sim->now, &sequence);
     process_settle(sim);
@@ -112,6 +119,8 @@ static void wish(struct sim *sim, struct person *person)
         sim_fail(sim, "core_link_wish: %d", status);
     if (status != CORE_OK)
         return;
+    if (sim->ledger.count > records && sequence <= records)
+        sim_fail(sim, "a wish does not wait for its own record (J3)");
     if (!was_linked && sequence < person->wish_sequence &&
         person->wish_sequence > sim->ledger.durable)
         sim_fail(sim, "a wish does not wait for its own record (J3)");
@@ -407,11 +416,16 @@ static void check_owners(struct sim *sim)
 static void check_made(struct sim *sim, int index)
 {
     const struct person *person = &sim->persons[index];
-    unsigned made = 0;
+    unsigned made = 0, alike = 0;
+    for (size_t i = 0; i < sim->registry.first; i++)
+        alike += strcasecmp(sim->registry.objects[i].email, person->email) == 0;
     for (size_t i = 0; i < sim->intent_count; i++) {
         const struct booked_intent *books = &sim->intents[i];
         if (books->person != index || books->made == 0)
             continue;
+        if (person->verified && alike > 0)
+            sim_fail(sim, "%s was made a customer, though one of that email was there",
+                     person->user_id);
         bool taken = false; /* by another user with the same email */
         for (size_t k = 0; k < sim->registry.count; k++) {
             struct core_text owner;

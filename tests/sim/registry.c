@@ -50,6 +50,7 @@ void registry_init(struct sim *sim)
         snprintf(email, sizeof(email), "other%d@x.io", i);
         add(sim, CORE_INTENT_CUSTOMER, email, "");
     }
+    sim->registry.first = sim->registry.count;
 }
 
 void registry_deinit(struct registry *registry)

@@ -139,6 +139,7 @@ struct registry {
     struct registry_key *keys;
     size_t key_count, key_capacity;
     uint64_t next_id;
+    size_t first; /* how many were there before us */
 };
 
 struct person {

@@ -399,6 +399,8 @@ OBJECT_TEST(a_refused_refund_can_be_asked_for_again)
 
 OBJECT_TEST(P9_a_refund_in_doubt_is_never_sent_twice)
 {
+    json_t *list, *row;
+
     fixture.sync.lose_creates = 1;
     for (int i = 0; i < 3; i++)
         assert_refused("conflict", "refund.create", "{s:s, s:s}", "customer_id", "cus_1",
@@ -407,6 +409,17 @@ OBJECT_TEST(P9_a_refund_in_doubt_is_never_sent_twice)
     assert_refused("conflict", "refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id",
                    "pay_1");
     cr_assert_eq(fixture.sync.creates, 1);
+    fixture_wait_status(&fixture, "intents.parked", 1);
+    list = call("push.list", "{s:s}", "state", "parked");
+    row = json_array_get(json_object_get(list, "data"), 0);
+    cr_assert_str_eq(harness_text(row, "type"), "refund_payment");
+    assert_refused("conflict", "push.retry", "{s:s}", "push_id", harness_text(row, "push_id"));
+    json_decref(call("push.drop", "{s:s}", "push_id", harness_text(row, "push_id")));
+    assert_refused("not_found", "push.drop", "{s:s}", "push_id", harness_text(row, "push_id"));
+    json_decref(list);
+    fixture_wait_status(&fixture, "intents.parked", 0);
+    json_decref(call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1"));
+    cr_assert_eq(fixture.sync.creates, 2);
 }
 
 /* --- the rest --- */

@@ -40,6 +40,20 @@ static void on_event(void *userdata, enum core_event event, uint32_t slot, uint6
     stage->event_count++;
 }
 
+static void on_linked(void *userdata, struct hash128 key)
+{
+    struct stage *stage = userdata;
+    (void)key;
+    stage->linked_count++;
+}
+
+static void on_intent(void *userdata, uint64_t sequence)
+{
+    struct stage *stage = userdata;
+    (void)sequence;
+    stage->intent_count++;
+}
+
 struct core_policy stage_policy(void)
 {
     return (struct core_policy){.push_interval = 1000,
@@ -80,8 +94,11 @@ void stage_init(struct stage *stage, const struct core_policy *policy)
     stage->options.instance = 0xabcd;
     stage->options.hash_key.bytes[3] = 7;
     stage->options.sink = (struct core_sink){.userdata = stage, .append = append};
-    stage->options.effects =
-        (struct core_effects){.userdata = stage, .ready = on_ready, .event = on_event};
+    stage->options.effects = (struct core_effects){.userdata = stage,
+                                                   .ready = on_ready,
+                                                   .linked = on_linked,
+                                                   .intent = on_intent,
+                                                   .event = on_event};
     start(stage);
 }
 
@@ -293,6 +310,35 @@ void stage_look(struct stage *stage, int64_t most, const struct stage_row *rows,
     stage_end_history(stage, &exchange, rows, count, false);
     exchange = stage_next(stage, EXCHANGE_BALANCE);
     stage_end_balance(stage, &exchange, balance, consumed);
+}
+
+struct core_text stage_text(const char *data)
+{
+    return text(data);
+}
+
+void stage_end_objects(struct stage *stage, const struct exchange *exchange,
+                       const struct stage_object *objects, size_t count, const char *cursor)
+{
+    struct exchange_object shown[16] = {0};
+    struct exchange_answer answer = stage_answer(stage, EXCHANGE_OK);
+    cr_assert_leq(count, 16);
+    for (size_t i = 0; i < count; i++)
+        shown[i] = (struct exchange_object){
+            .id = objects[i].id,
+            .id_length = strlen(objects[i].id),
+            .email = objects[i].email,
+            .email_length = objects[i].email != NULL ? strlen(objects[i].email) : 0,
+            .intent = objects[i].intent,
+            .intent_length = objects[i].intent != NULL ? strlen(objects[i].intent) : 0,
+            .body = objects[i].id,
+            .body_length = strlen(objects[i].id)};
+    answer.objects.rows = shown;
+    answer.objects.count = count;
+    answer.objects.has_more = cursor != NULL;
+    answer.objects.cursor = cursor;
+    answer.objects.cursor_length = cursor != NULL ? strlen(cursor) : 0;
+    end(stage, exchange, &answer);
 }
 
 struct exchange stage_push(struct stage *stage, enum exchange_outcome outcome)

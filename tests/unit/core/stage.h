@@ -5,6 +5,7 @@
 #pragma once
 
 #include <core/engine.h>
+#include <core/link.h>
 
 #define STAGE_NOW INT64_C(1790000000000)
 #define STAGE_UID 1000u
@@ -25,6 +26,7 @@ struct stage {
     unsigned event_count;
     uint32_t ready[64];
     unsigned ready_count;
+    unsigned linked_count, intent_count; /* effects told */
     uint64_t counter;
     int64_t server_ahead;                                        /* of upstream's clock */
     int64_t rate_limit, rate_remaining, rate_reset, retry_after; /* of the next answers; -1 */
@@ -83,4 +85,11 @@ struct exchange stage_push(struct stage *stage, enum exchange_outcome outcome);
 /* The only open push. */
 struct core_push stage_only_push(struct stage *stage);
 size_t stage_pushes(struct stage *stage);
+/* Ends a list of customers or subscriptions, or a create, with these objects. */
+struct stage_object {
+    const char *id, *email, *intent;
+};
+void stage_end_objects(struct stage *stage, const struct exchange *exchange,
+                       const struct stage_object *objects, size_t count, const char *cursor);
+struct core_text stage_text(const char *data);
 unsigned stage_records_of(const struct stage *stage, enum record_type type);
