@@ -83,15 +83,21 @@ static msgpack_packer *refusal_begin(struct request *request, enum proto_error e
     return packer;
 }
 
-void request_refuse(struct request *request, enum proto_error error, const char *text,
-                    const char *data_key, const char *data_value)
+static void refuse(struct request *request, enum proto_error error, const char *text,
+                   const char *data_key, const char *data_value, uint64_t reveals)
 {
     msgpack_packer *packer = refusal_begin(request, error, text, data_key);
 
     if (data_key != NULL)
         pack_text(packer, data_value);
     pack_nil(packer);
-    answer_end(request, 0);
+    answer_end(request, reveals);
+}
+
+void request_refuse(struct request *request, enum proto_error error, const char *text,
+                    const char *data_key, const char *data_value)
+{
+    refuse(request, error, text, data_key, data_value, 0);
 }
 
 void request_refuse_int(struct request *request, enum proto_error error, const char *text,
@@ -131,51 +137,63 @@ static void refuse_errno(struct request *request, int error)
     }
 }
 
+/* What was appended so far: where a refusal tells of a record, but not of which. It costs nothing
+ * while all of that is durable. */
+static uint64_t all_appended(const struct request *request)
+{
+    struct store_watermarks marks;
+
+    store_get_watermarks(request->serve->store, &marks);
+    return marks.appended;
+}
+
+/* `reveals`: there may be a record without which it would not have been refused. */
 void request_refuse_status(struct request *request, int status)
 {
     static const struct {
         enum proto_error error;
         const char *text, *key, *value;
+        bool reveals;
     } refusals[] = {
         [CORE_UNKNOWN_CUSTOMER] = {PROTO_ERROR_UNKNOWN_CUSTOMER,
-                                   "StellarTools does not know that customer", NULL, NULL},
+                                   "StellarTools does not know that customer", NULL, NULL, false},
         [CORE_UNKNOWN_PRODUCT] = {PROTO_ERROR_UNKNOWN_PRODUCT,
-                                  "StellarTools does not know that product", NULL, NULL},
+                                  "StellarTools does not know that product", NULL, NULL, false},
         [CORE_PRODUCT_PARKED] = {PROTO_ERROR_PRODUCT_PARKED,
                                  "StellarTools counts this product's units otherwise than we do; "
                                  "an operator must put it under [products]",
-                                 NULL, NULL},
+                                 NULL, NULL, true},
         [CORE_KEY_REUSED] = {PROTO_ERROR_KEY_REUSED,
                              "that idempotency key or stamp was used with other arguments", NULL,
-                             NULL},
+                             NULL, true},
         [CORE_OUTCOME_UNKNOWN] = {PROTO_ERROR_OUTCOME_UNKNOWN,
                                   "this repeats a request from before what is remembered; it was "
                                   "not executed now",
-                                  NULL, NULL},
+                                  NULL, NULL, true},
         [CORE_QUOTA_KEYS] = {PROTO_ERROR_QUOTA_EXCEEDED,
                              "this user has too many idempotency keys of the last day", "quota",
-                             "dedupe_keys_per_user"},
+                             "dedupe_keys_per_user", true},
         [CORE_QUOTA_CLIENTS] = {PROTO_ERROR_QUOTA_EXCEEDED,
                                 "this user has too many clients remembered", "quota",
-                                "dedupe_clients_per_user"},
+                                "dedupe_clients_per_user", true},
         [CORE_QUOTA_TURNS] = {PROTO_ERROR_QUOTA_EXCEEDED,
                               "this user or customer has asked StellarTools too often; wait a "
                               "minute",
-                              "quota", "upstream_turns"},
-        [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL},
+                              "quota", "upstream_turns", false},
+        [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no push of that id", NULL, NULL, true},
         [CORE_MAY_HAVE_RUN] = {PROTO_ERROR_CONFLICT,
                                "that push may have run: sending it again could deduct twice; look "
                                "at StellarTools, then drop it or leave it",
-                               NULL, NULL},
-        [CORE_NOT_PARKED] = {PROTO_ERROR_CONFLICT, "that push is not parked", NULL, NULL},
+                               NULL, NULL, true},
+        [CORE_NOT_PARKED] = {PROTO_ERROR_CONFLICT, "that push is not parked", NULL, NULL, true},
     };
     unsigned index = (unsigned)status;
 
     if (status < 0)
         refuse_errno(request, status);
     else if (index < sizeof(refusals) / sizeof(refusals[0]) && refusals[index].text != NULL)
-        request_refuse(request, refusals[index].error, refusals[index].text, refusals[index].key,
-                       refusals[index].value);
+        refuse(request, refusals[index].error, refusals[index].text, refusals[index].key,
+               refusals[index].value, refusals[index].reveals ? all_appended(request) : 0);
     else
         refuse_errno(request, -EPROTO);
 }

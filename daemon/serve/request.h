@@ -57,11 +57,11 @@ struct core_text request_product(const struct request *request);
 msgpack_packer *request_result(struct request *request, size_t members);
 /* Sends the result once every record up to `reveals` is durable (J3). */
 void request_reply(struct request *request, uint64_t reveals);
-/* Errors. data_key may be NULL: no data. */
+/* Errors. data_key may be NULL: no data. The first goes out at once: it must tell of no record. */
 void request_refuse(struct request *request, enum proto_error error, const char *text,
                     const char *data_key, const char *data_value);
 void request_refuse_int(struct request *request, enum proto_error error, const char *text,
                         const char *data_key, int64_t data_value, uint64_t reveals);
 /* The answers that core's statuses, other than CORE_OK, LOAD and COLD, and -errno have in common.
- */
+ * Those that tell of records wait for what was appended so far (J3). */
 void request_refuse_status(struct request *request, int status);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <util/clock.h>
 
 static struct fixture fixture;
 static char trace[HARNESS_PATH_MAX];
@@ -43,7 +44,7 @@ static void start_traced(const char *extra, const char *inject)
     char *program = harness_program_path("creditd-serve");
     /* -D: serve stays our child, so that its descriptors are for its pid. */
     const char *arguments[] = {"-D",           "-f",
-                               "-s",           "400",
+                               "-s",           "800",
                                "-o",           trace,
                                "-e",           "trace=read,write,writev,sendmsg,fdatasync",
                                "-e",           inject != NULL ? inject : "signal=none",
@@ -122,6 +123,119 @@ Test(order, J3_fdatasync_returns_before_the_answer_is_written)
     cr_assert(synced_between(text, "read(", "credits.consume", "credits_deducted", &count),
               "an answer left before its fdatasync");
     cr_assert_geq(count, 20, "the trace does not show the answers");
+    free(text);
+    fixture_deinit(&fixture);
+}
+
+static void pack_request(msgpack_sbuffer *buffer, uint32_t msgid, const char *method,
+                         json_t *params)
+{
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
+    msgpack_pack_array(&packer, 4);
+    msgpack_pack_int(&packer, 0);
+    msgpack_pack_uint32(&packer, msgid);
+    msgpack_pack_str_with_body(&packer, method, strlen(method));
+    msgpack_pack_array(&packer, 1);
+    harness_pack_json(&packer, params);
+    json_decref(params);
+}
+
+/* Two requests in one write, the first of which makes a record without which the second would not
+ * be refused. */
+static void refuse_second(const char *code, const char *first_method, json_t *first,
+                          const char *second_method, json_t *second)
+{
+    struct harness_message message;
+    msgpack_sbuffer buffer;
+
+    msgpack_sbuffer_init(&buffer);
+    pack_request(&buffer, 1000001, first_method, first);
+    pack_request(&buffer, 1000002, second_method, second);
+    harness_send_bytes(&fixture.client, buffer.data, buffer.size);
+    msgpack_sbuffer_destroy(&buffer);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(harness_receive(&fixture.client, &message));
+        if (message.msgid == 1000001)
+            cr_assert_not_null(message.result, "%s: %s", code, json_dumps(message.error, 0));
+        else
+            cr_assert_str_eq(harness_text(message.error, "code"), code);
+        harness_message_deinit(&message);
+    }
+}
+
+static json_t *consume_params(int raw_amount, const char *key, const char *stamp, int counter)
+{
+    json_t *params = json_pack("{s:s, s:s, s:i}", "customer_id", "cus_1", "product_id", "prod_1",
+                               "raw_amount", raw_amount);
+
+    if (key != NULL)
+        json_object_set_new(params, "idempotency_key", json_string(key));
+    if (stamp != NULL)
+        json_object_set_new(params, "stamp", json_pack("[s, i]", stamp, counter));
+    return params;
+}
+
+static void refuse_consumes(void)
+{
+    const char *method = "credits.consume";
+    char stamp[64];
+
+    snprintf(stamp, sizeof(stamp), "bin:%012llx00112233445566778899",
+             (unsigned long long)clock_wall_ms());
+    refuse_second("key_reused", method, consume_params(10, "k1", NULL, 0), method,
+                  consume_params(20, "k1", NULL, 0));
+    refuse_second("quota_exceeded", method, consume_params(10, "k2", NULL, 0), method,
+                  consume_params(10, "k3", NULL, 0));
+    refuse_second("outcome_unknown", method, consume_params(10, NULL, stamp, 50000), method,
+                  consume_params(10, NULL, stamp, 1));
+    refuse_second("insufficient_credits", method, consume_params(9900, NULL, NULL, 0), method,
+                  consume_params(9900, NULL, NULL, 0));
+}
+
+static void refuse_push(void)
+{
+    json_t *list = harness_call(&fixture.client, "push.list", "{}");
+    json_t *push = json_array_get(json_object_get(list, "data"), 0);
+    const char *id = harness_text(push, "push_id");
+
+    refuse_second("not_found", "push.drop", json_pack("{s:s}", "push_id", id), "push.retry",
+                  json_pack("{s:s}", "push_id", id));
+    json_decref(list);
+}
+
+/* Were the power cut in between, an app would have been told of what never happened. */
+Test(order, J3_fdatasync_returns_before_a_refusal_tells_of_a_record)
+{
+    static const struct {
+        const char *method, *code;
+    } cases[] = {
+        {"credits.consume", "key_reused"},
+        {"credits.consume", "quota_exceeded"},
+        {"credits.consume", "outcome_unknown"},
+        {"credits.consume", "insufficient_credits"},
+        {"push.drop", "not_found"},
+    };
+    char *text;
+
+    start_traced("[credits]\npush_interval = 50ms\n[limits]\ndedupe_keys_per_user = 2\n",
+                 "inject=fdatasync:delay_exit=50000");
+    fixture.sync.refuse_pushes = true;
+    consume();
+    fixture_wait_status(&fixture, "pushes.parked", 1);
+    refuse_consumes();
+    refuse_push();
+    text = end_traced();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *copy = strdup(text);
+        int count;
+
+        cr_expect(synced_between(copy, "read", cases[i].method, cases[i].code, &count),
+                  "%s left before the fdatasync of what it tells of", cases[i].code);
+        cr_expect_eq(count, 1, "the trace does not show %s", cases[i].code);
+        free(copy);
+    }
     free(text);
     fixture_deinit(&fixture);
 }
