@@ -11,6 +11,7 @@ struct history_walk {
     history_read_function read;
     void *userdata;
     uint8_t *buffer;
+    const atomic_bool *cancelled;
     uint64_t place;
     unsigned steps;
 };
@@ -25,6 +26,8 @@ static int walk_next(struct history_walk *walk, struct record *ret_record,
 
         if (walk->steps++ >= HISTORY_STEPS_MAX)
             return -ENOENT;
+        if (walk->cancelled != NULL && atomic_load(walk->cancelled))
+            return -ECANCELED;
         r = walk->read(walk->userdata, walk->place, walk->buffer, &record);
         if (r < 0)
             return r;
@@ -101,7 +104,7 @@ static int pack_rows(struct history_walk *walk, const struct history_query *quer
 int history_pack(history_read_function read, void *userdata, const struct history_query *query,
                  uint8_t *buffer, msgpack_sbuffer *result)
 {
-    struct history_walk walk = {read, userdata, buffer, query->place, 0};
+    struct history_walk walk = {read, userdata, buffer, query->cancelled, query->place, 0};
     msgpack_sbuffer rows;
     msgpack_packer packer, row_packer;
     size_t count;

@@ -11,6 +11,7 @@
 #include <core/engine.h>
 #include <core/record.h>
 #include <msgpack.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,10 +31,11 @@ struct history_query {
     int64_t limit, offset;
     int64_t pushed; /* P: deductions up to it are upstream */
     struct core_text customer, product;
+    const atomic_bool *cancelled; /* set by another thread: nobody wants it any more; may be NULL */
 };
 
 /* Packs the result map {object, data, has_more[, gap]} of credits.transactions. `buffer` has
  * RECORD_SIZE_MAX bytes, 8-aligned. 0, or -errno of the reader (but -ENOENT, which is the gap), or
- * -EBADMSG where a record is not what its link promised. */
+ * -EBADMSG where a record is not what its link promised, or -ECANCELED. */
 int history_pack(history_read_function read, void *userdata, const struct history_query *query,
                  uint8_t *buffer, msgpack_sbuffer *result);

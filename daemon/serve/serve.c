@@ -90,7 +90,7 @@ static void on_progress(uv_async_t *handle)
                     interval && marks.written > marks.durable ? marks.written : marks.durable,
                     connection_release, serve);
     events_pass(&serve->events, marks.durable);
-    transactions_pass(&serve->transactions, marks.durable);
+    transactions_advance(&serve->transactions);
     helper_pass(&serve->helper, marks.durable);
 }
 

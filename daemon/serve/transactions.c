@@ -4,16 +4,23 @@
 #include "methods.h"
 #include "serve.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
 #include <util/macros.h>
 
+#define ADMITTED_PER_CONNECTION 4u
+#define ADMITTED_MAX 64u
+#define RUNNING_MAX 2u
+
 struct history_job {
-    struct list of_wait, of_connection;
+    struct list of_connection, of_queue;
     struct transactions *transactions;
     struct connection *connection; /* NULL: it has ended */
     uv_work_t work;
+    bool admitted, running;
+    atomic_bool cancelled;
     uint32_t msgid;
     uint64_t reveals;
     struct history_query query;
@@ -24,30 +31,93 @@ struct history_job {
 
 void transactions_init(struct transactions *transactions, struct serve *serve)
 {
+    memset(transactions, 0, sizeof(*transactions));
     transactions->serve = serve;
-    transactions->count = 0;
-    list_init(&transactions->waiting);
+    list_init(&transactions->askers);
+    list_init(&transactions->admitted);
+    list_init(&transactions->running);
 }
 
-void transactions_forget(struct connection *connection)
+void asked_init(struct asked *asked)
 {
-    while (!list_is_empty(&connection->jobs)) {
-        struct history_job *job =
-            CONTAINER_OF(connection->jobs.next, struct history_job, of_connection);
+    list_init(&asked->waiting);
+    list_init(&asked->admitted);
+    list_init(&asked->of_askers);
+    asked->admitted_count = 0;
+}
 
-        list_remove(&job->of_connection);
-        job->connection = NULL;
+static struct history_job *first_of_connection(struct list *list)
+{
+    return list_is_empty(list) ? NULL : CONTAINER_OF(list->next, struct history_job, of_connection);
+}
+
+/* In line for admission, if there is something to admit. */
+static void line_up(struct transactions *transactions, struct asked *asked)
+{
+    if (list_is_empty(&asked->of_askers) && !list_is_empty(&asked->waiting) &&
+        asked->admitted_count < ADMITTED_PER_CONNECTION)
+        list_append(&transactions->askers, &asked->of_askers);
+}
+
+/* The job belongs to its connection no longer. */
+static void job_detach(struct history_job *job)
+{
+    struct connection *connection = job->connection;
+
+    list_remove(&job->of_connection);
+    job->connection = NULL;
+    if (connection == NULL)
+        return;
+    connection_uncharge(connection, sizeof(*job));
+    if (job->admitted) {
+        connection->asked.admitted_count--;
+        line_up(job->transactions, &connection->asked);
     }
 }
 
 static void job_free(struct history_job *job)
 {
-    list_remove(&job->of_wait);
-    list_remove(&job->of_connection);
-    job->transactions->count--;
+    struct transactions *transactions = job->transactions;
+
+    job_detach(job);
+    list_remove(&job->of_queue);
+    transactions->count--;
+    transactions->admitted_count -= job->admitted;
+    transactions->running_count -= job->running;
     msgpack_sbuffer_destroy(&job->answer);
     free(job);
 }
+
+static int pack_refusal(struct history_job *job, int error)
+{
+    msgpack_sbuffer_clear(&job->answer);
+    if (error == -ECANCELED)
+        return message_pack_error(&job->answer, job->msgid, PROTO_ERROR_SHUTTING_DOWN,
+                                  "creditd is stopping", NULL, NULL);
+    log_error("reading a history: %s", strerror(-error));
+    return message_pack_error(&job->answer, job->msgid, PROTO_ERROR_INTERNAL,
+                              "the history cannot be read; creditd's log says more", NULL, NULL);
+}
+
+/* Answers with what the walk has packed, or a refusal. */
+static void job_end(struct history_job *job, int r)
+{
+    struct connection *connection = job->connection;
+
+    list_remove(&job->of_queue);
+    job_detach(job); /* answering may end the connection */
+    if (connection != NULL) {
+        if (r < 0)
+            r = pack_refusal(job, r);
+        if (r == 0)
+            connection_reply(connection, job->answer.data, job->answer.size, 0);
+        else
+            ipc_stream_close(connection->stream);
+    }
+    job_free(job);
+}
+
+/* --- walks --- */
 
 static int job_read(void *userdata, uint64_t place, uint8_t *buffer, struct record *ret_record)
 {
@@ -69,39 +139,108 @@ static void job_work(uv_work_t *work)
 static void job_done(uv_work_t *work, int status)
 {
     struct history_job *job = work->data;
-    int r = status < 0 ? status : job->result;
+    struct transactions *transactions = job->transactions;
 
-    if (r < 0) {
-        log_error("reading a history: %s", strerror(-r));
-        msgpack_sbuffer_clear(&job->answer);
-        r = message_pack_error(&job->answer, job->msgid, PROTO_ERROR_INTERNAL,
-                               "the history cannot be read; creditd's log says more", NULL, NULL);
-    }
-    if (job->connection != NULL && r == 0)
-        connection_reply(job->connection, job->answer.data, job->answer.size, 0);
-    else if (job->connection != NULL)
-        ipc_stream_close(job->connection->stream);
-    job_free(job);
+    job_end(job, status < 0 ? status : job->result);
+    transactions_advance(transactions);
 }
 
 static void job_begin(struct history_job *job)
 {
-    list_remove(&job->of_wait);
-    if (uv_queue_work(&job->transactions->serve->loop, &job->work, job_work, job_done) < 0)
-        job_done(&job->work, -EAGAIN);
+    struct transactions *transactions = job->transactions;
+
+    list_remove(&job->of_queue);
+    list_append(&transactions->running, &job->of_queue);
+    job->running = true;
+    transactions->running_count++;
+    if (uv_queue_work(&transactions->serve->loop, &job->work, job_work, job_done) < 0)
+        job_end(job, -EAGAIN);
 }
 
-void transactions_pass(struct transactions *transactions, uint64_t durable)
+static void job_cancel(struct history_job *job)
 {
-    struct list *link = transactions->waiting.next;
+    atomic_store(&job->cancelled, true);
+    uv_cancel((uv_req_t *)&job->work); /* where no thread has begun with it */
+}
 
-    while (link != &transactions->waiting) {
-        struct history_job *job = CONTAINER_OF(link, struct history_job, of_wait);
+/* --- turns --- */
 
-        link = link->next;
-        if (job->reveals <= durable)
+static void admit(struct transactions *transactions)
+{
+    while (transactions->admitted_count < ADMITTED_MAX && !list_is_empty(&transactions->askers)) {
+        struct asked *asked = CONTAINER_OF(transactions->askers.next, struct asked, of_askers);
+        struct history_job *job = first_of_connection(&asked->waiting);
+
+        list_remove(&asked->of_askers);
+        list_remove(&job->of_connection);
+        list_append(&asked->admitted, &job->of_connection);
+        list_append(&transactions->admitted, &job->of_queue);
+        job->admitted = true;
+        asked->admitted_count++;
+        transactions->admitted_count++;
+        line_up(transactions, asked);
+    }
+}
+
+static struct history_job *next_due(struct transactions *transactions)
+{
+    uint64_t durable = transactions->serve->marks.durable;
+    struct list *link;
+
+    for (link = transactions->admitted.next; link != &transactions->admitted; link = link->next) {
+        struct history_job *job = CONTAINER_OF(link, struct history_job, of_queue);
+
+        if (transactions->stopping || job->reveals <= durable)
+            return job;
+    }
+    return NULL;
+}
+
+void transactions_advance(struct transactions *transactions)
+{
+    struct history_job *job;
+
+    for (;;) {
+        admit(transactions);
+        if (!transactions->stopping && transactions->running_count >= RUNNING_MAX)
+            return;
+        job = next_due(transactions);
+        if (job == NULL)
+            return;
+        if (transactions->stopping)
+            job_end(job, -ECANCELED);
+        else
             job_begin(job);
     }
+}
+
+void transactions_forget(struct connection *connection)
+{
+    struct transactions *transactions = &connection->serve->transactions;
+    struct history_job *job;
+
+    while ((job = first_of_connection(&connection->asked.waiting)) != NULL)
+        job_free(job);
+    while ((job = first_of_connection(&connection->asked.admitted)) != NULL) {
+        if (job->running) {
+            job_detach(job);
+            job_cancel(job);
+        } else {
+            job_free(job);
+        }
+    }
+    list_remove(&connection->asked.of_askers);
+    transactions_advance(transactions);
+}
+
+void transactions_stop(struct transactions *transactions)
+{
+    struct list *link;
+
+    transactions->stopping = true;
+    for (link = transactions->running.next; link != &transactions->running; link = link->next)
+        job_cancel(CONTAINER_OF(link, struct history_job, of_queue));
+    transactions_advance(transactions);
 }
 
 /* --- the method --- */
@@ -119,26 +258,32 @@ static void keep_names(struct history_job *job, const struct core_balance *balan
 static int job_new(struct request *request, const struct core_balance *balance,
                    const struct history_query *query)
 {
+    struct connection *connection = request->connection;
     struct transactions *transactions = &request->serve->transactions;
-    struct history_job *job = calloc(1, sizeof(*job));
+    struct history_job *job;
+    int r = connection_charge(connection, sizeof(*job));
 
-    if (job == NULL)
+    if (r < 0)
+        return r;
+    job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        connection_uncharge(connection, sizeof(*job));
         return -ENOMEM;
+    }
     job->transactions = transactions;
-    job->connection = request->connection;
+    job->connection = connection;
     job->work.data = job;
     job->msgid = request->msgid;
     job->reveals = balance->reveals;
     job->query = *query;
+    job->query.cancelled = &job->cancelled;
     keep_names(job, balance);
     msgpack_sbuffer_init(&job->answer);
+    list_init(&job->of_queue);
+    list_append(&connection->asked.waiting, &job->of_connection);
     transactions->count++;
-    list_append(&request->connection->jobs, &job->of_connection);
-    list_init(&job->of_wait);
-    if (job->reveals <= request->serve->marks.durable)
-        job_begin(job);
-    else
-        list_append(&transactions->waiting, &job->of_wait);
+    line_up(transactions, &connection->asked);
+    transactions_advance(transactions);
     return 0;
 }
 

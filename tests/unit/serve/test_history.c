@@ -18,6 +18,8 @@ struct journal {
     int failure;
     bool loops;
     unsigned reads;
+    unsigned cancel_at; /* after so many reads; 0: not */
+    atomic_bool cancelled;
 };
 
 static uint64_t place_of(size_t index)
@@ -49,7 +51,8 @@ static int read_record(void *userdata, uint64_t place, uint8_t *buffer, struct r
         .epoch = 3,
     };
 
-    journal->reads++;
+    if (++journal->reads == journal->cancel_at)
+        atomic_store(&journal->cancelled, true);
     cr_assert_eq(place % 100, 0);
     cr_assert_lt(index, journal->count);
     if (journal->failure != 0)
@@ -95,6 +98,7 @@ static void get(struct page *page, struct journal *journal, int64_t limit, int64
         .pushed = 5,
         .customer = {"cus_1", 5},
         .product = {"prod_1", 6},
+        .cancelled = &journal->cancelled,
     };
     uint8_t *buffer = malloc(RECORD_SIZE_MAX);
     size_t offset_in = 0;
@@ -232,5 +236,18 @@ Test(history, damage_is_an_error_and_loops_end)
     get(&page, &journal, 50, 0);
     cr_assert_eq(page.result, -EBADMSG);
     cr_assert_leq(journal.reads, 2);
+    drop(&page);
+}
+
+Test(history, a_walk_that_nobody_wants_any_more_ends)
+{
+    struct journal journal;
+    struct page page;
+
+    fill(&journal, 300);
+    journal.cancel_at = 7;
+    get(&page, &journal, 1, 250);
+    cr_assert_eq(page.result, -ECANCELED);
+    cr_assert_eq(journal.reads, 7);
     drop(&page);
 }
