@@ -119,7 +119,7 @@ static int begin_epoch(struct store *store)
     images_init(&none, &store->hash_key);
     r = database_apply(store->database, &none, &store->state);
     images_deinit(&none);
-    return r;
+    return r == -EXFULL ? -ENOSPC : r;
 }
 
 static void init_progress(struct store *store)

@@ -12,11 +12,10 @@
 
 #include "support.h"
 
-/* A disk with room for so many more bytes; the reserve gives its part back when it goes. */
+/* A disk on which nothing fits while it is full. What comes free is taken by others at once. */
 struct disk {
     pthread_mutex_t lock;
-    bool full;          /* nothing fits, but in what the reserve gave back */
-    bool full_for_good; /* not even there */
+    bool full;
     char reserve[128];
 };
 
@@ -29,10 +28,7 @@ static int disk_allocate(void *userdata, int fd, uint64_t size)
     bool full;
 
     pthread_mutex_lock(&self->lock);
-    full = self->full_for_good || (self->full && access(self->reserve, F_OK) == 0);
-    /* One segment takes what the reserve was: the next finds nothing. */
-    if (self->full && !full)
-        self->full_for_good = true;
+    full = self->full;
     pthread_mutex_unlock(&self->lock);
     return full ? -ENOSPC : -posix_fallocate(fd, 0, (off_t)size);
 }
@@ -54,11 +50,10 @@ static void teardown(void)
 
 TestSuite(space, .init = setup, .fini = teardown, .timeout = 60);
 
-static void disk_set(bool full, bool full_for_good)
+static void disk_set(bool full)
 {
     pthread_mutex_lock(&disk.lock);
     disk.full = full;
-    disk.full_for_good = full_for_good;
     pthread_mutex_unlock(&disk.lock);
 }
 
@@ -80,10 +75,10 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
 
     keeper_open(&keeper);
     keeper_wait_prepared(&keeper);
-    disk_set(true, false);
+    disk_set(true);
     cr_assert_eq(append_until_refused(false), -ENOSPC);
     keeper_wait_space(&keeper, STORE_SPACE_RESERVE);
-    cr_assert_neq(access(disk.reserve, F_OK), 0, "the reserve was not given back");
+    cr_assert_neq(access(disk.reserve, F_OK), 0, "the reserve was not used");
     refused_at = keeper_marks(&keeper).appended;
     segment = keeper.place >> 32;
 
@@ -99,7 +94,7 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
     store_checkpoint(keeper.store);
     keeper_wait_stored(&keeper, keeper_marks(&keeper).durable);
 
-    disk_set(false, false);
+    disk_set(false);
     store_checkpoint(keeper.store);
     keeper_wait_space(&keeper, STORE_SPACE_OK);
     cr_assert_eq(access(disk.reserve, F_OK), 0, "the reserve was not made again");
@@ -111,14 +106,14 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
 
 Test(space, J6_no_room_for_the_reserve)
 {
-    disk_set(true, true);
+    disk_set(true);
     cr_assert_eq(keeper_try_open(&keeper), -ENOSPC);
-    disk_set(false, false);
+    disk_set(false);
     keeper_open(&keeper);
     keeper_wait_prepared(&keeper);
     keeper_close(&keeper, false);
     cr_assert_eq(unlink(disk.reserve), 0);
-    disk_set(true, true);
+    disk_set(true);
     keeper_open(&keeper);
     keeper_wait_space(&keeper, STORE_SPACE_RESERVE);
     cr_assert_eq(keeper_try_append(&keeper, false), -ENOSPC);
