@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <util/macros.h>
 
+#include "segment.h"
 #include "support.h"
 
 /* A disk on which nothing fits while it is full. What comes free is taken by others at once. */
@@ -202,6 +203,38 @@ Test(space, J1_segments_go_when_older_than_the_retention)
     keeper_close(&keeper, false);
     keeper_open(&keeper);
     keeper_close(&keeper, false);
+}
+
+/* A reader that had the file open when it was let go of: whatever new bytes it has met, it is told
+ * of a gap, not of damage. */
+Test(space, J1_a_recycled_segment_is_a_gap_for_its_readers)
+{
+    CLEANUP(cleanup_free) char *journal = path_of(&keeper, "journal");
+    CLEANUP(segment_cleanup) struct segment *segment = NULL;
+    static uint64_t buffer[RECORD_SIZE_MAX / 8];
+    struct files files = {.state_fd = -1, .lock_fd = -1};
+    uint8_t *bytes = (uint8_t *)buffer;
+    uint32_t first, garbage = UINT32_MAX;
+    struct record record;
+
+    keeper_open(&keeper);
+    (void)keeper_append(&keeper, true);
+    first = (uint32_t)keeper.place;
+    fill(4);
+    files.instance = store_instance(keeper.store);
+    files.journal_fd = open(journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(segment_open(&files, 1, &segment), 0);
+    cr_assert_eq(segment_read_record(segment, first, bytes, &record), 0);
+    keeper_close(&keeper, true);
+
+    keeper.options.retention_ms = 1;
+    keeper_open(&keeper);
+    cr_assert(goes(2));
+    fill(4); /* the spare file is in use again */
+    keeper_close(&keeper, true);
+    cr_assert_eq(pwrite(segment->fd, &garbage, sizeof(garbage), first), sizeof(garbage));
+    cr_assert_eq(segment_read_record(segment, first, bytes, &record), -ENOENT);
+    close(files.journal_fd);
 }
 
 Test(space, J1_segments_go_when_there_are_too_many_bytes)
