@@ -26,9 +26,15 @@ struct running {
 static void running_done(struct running *running, const struct exchange_answer *answer)
 {
     struct helper *helper = running->helper;
-    int r = core_exchange_done(helper->serve->core, running->exchange.id, answer,
-                               serve_now(helper->serve));
+    struct events *events = &helper->serve->events;
+    int r;
 
+    events->cause = &running->exchange;
+    r = core_exchange_done(helper->serve->core, running->exchange.id, answer,
+                           serve_now(helper->serve));
+    events->cause = NULL;
+    events->said = NULL;
+    events->said_length = 0;
     if (r < 0)
         log_error("the end of an exchange with StellarTools: %s", strerror(-r));
     list_remove(&running->link);
@@ -54,11 +60,13 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
 {
     struct running *running = userdata;
     struct helper *helper = running->helper;
+    struct events *events = &helper->serve->events;
     struct exchange_answer answer;
 
     switch (reply->kind) {
     case IPC_REPLY_RESULT:
         upstream_read_answer(running->exchange.kind, reply->result, helper->rows, &answer);
+        (void)upstream_read_message(reply->result, &events->said, &events->said_length);
         running_done(running, &answer);
         break;
     case IPC_REPLY_ERROR:
