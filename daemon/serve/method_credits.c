@@ -3,6 +3,7 @@
  */
 #include "methods.h"
 #include "serve.h"
+#include "waiting.h"
 #include "words.h"
 #include <errno.h>
 #include <string.h>
@@ -99,6 +100,9 @@ int method_consume(struct request *request)
     case CORE_COLD:
         request->wait_slot = consumed.balance.slot;
         return REQUEST_COLD;
+    case -EAGAIN: /* a segment of the journal is still being made, or the disk is behind */
+        request->wait_slot = WAITING_ROOM;
+        return REQUEST_ROOM;
     case CORE_INSUFFICIENT:
         request_refuse_int(request, PROTO_ERROR_INSUFFICIENT_CREDITS,
                            "there are not that many credits available", "available",

@@ -257,6 +257,11 @@ static void request_wait(struct request *request, int result)
     struct waiting *waiting = &request->serve->waiting;
     int r;
 
+    if (request->parked != NULL && request->parked->expired && result == REQUEST_ROOM) {
+        refuse_errno(request, -EAGAIN);
+        parked_free(request->parked);
+        return;
+    }
     if (request->parked != NULL && request->parked->expired) {
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
                        "the balance is not known here and StellarTools could not be asked in time",

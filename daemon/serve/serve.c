@@ -92,6 +92,7 @@ static void on_progress(uv_async_t *handle)
     events_pass(&serve->events, marks.durable);
     transactions_advance(&serve->transactions);
     helper_pass(&serve->helper, marks.durable);
+    waiting_slot_ready(&serve->waiting, WAITING_ROOM);
 }
 
 /* --- signals --- */

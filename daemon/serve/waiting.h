@@ -41,6 +41,8 @@ void waiting_deinit(struct waiting *waiting);
  * was parked, -EDQUOT where its user has too much waiting. */
 int waiting_park_load(struct waiting *waiting, struct request *request);
 int waiting_park_slot(struct waiting *waiting, struct request *request);
+/* In place of a slot: the next progress of the ledger. */
+#define WAITING_ROOM UINT32_MAX
 /* A reading of that slot has ended. May be called from within the engine: nothing is tried here. */
 void waiting_slot_ready(struct waiting *waiting, uint32_t slot);
 /* Tries again what is ready. */
