@@ -5,6 +5,7 @@
 #include "methods.h"
 #include "serve.h"
 #include "words.h"
+#include <errno.h>
 #include <proto/message.h>
 #include <string.h>
 
@@ -53,49 +54,67 @@ static void pack_push(msgpack_packer *packer, struct serve *serve, const struct 
     }
 }
 
-/* How many are wanted, at most `limit`; and whether there are more. */
-static size_t count_pushes(const struct request *request, int64_t limit, bool *ret_more)
+/* Packs those that are wanted, at most `limit`, and looks no further than to know whether there are
+ * more: finding a push is slower the more there are before it. */
+static size_t pack_pushes(const struct request *request, int64_t limit, msgpack_packer *packer,
+                          bool *ret_more)
 {
+    struct serve *serve = request->serve;
     struct core_push push;
     size_t position = 0, count = 0;
     uint32_t slot;
 
-    while (core_next_push(request->serve->core, &position, &push, &slot))
-        count += wanted(request, &push);
-    *ret_more = count > (size_t)limit;
-    return *ret_more ? (size_t)limit : count;
+    *ret_more = false;
+    while (!*ret_more && core_next_push(serve->core, &position, &push, &slot)) {
+        if (!wanted(request, &push))
+            continue;
+        *ret_more = count == (size_t)limit;
+        if (!*ret_more) {
+            pack_push(packer, serve, &push, slot);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* The rows are packed aside, since their number comes first on the wire. */
+static void answer_list(struct request *request, int64_t limit)
+{
+    struct store_watermarks marks;
+    msgpack_sbuffer rows;
+    msgpack_packer row_packer, *packer;
+    size_t count;
+    bool more;
+
+    msgpack_sbuffer_init(&rows);
+    msgpack_packer_init(&row_packer, &rows, msgpack_sbuffer_write);
+    count = pack_pushes(request, limit, &row_packer, &more);
+    if (pack_failed(&row_packer)) {
+        request_refuse_status(request, -ENOMEM);
+    } else {
+        packer = request_result(request, 2);
+        pack_key(packer, "data");
+        pack_array(packer, count);
+        if (rows.size > 0 && msgpack_pack_str_body(packer, rows.data, rows.size) != 0)
+            pack_break(packer);
+        pack_kv_bool(packer, "has_more", more);
+        store_get_watermarks(request->serve->store, &marks);
+        request_reply(request, marks.appended);
+    }
+    msgpack_sbuffer_destroy(&rows);
 }
 
 int method_push_list(struct request *request)
 {
     int64_t limit = PUSHES_DEFAULT;
-    struct serve *serve = request->serve;
-    struct store_watermarks marks;
-    size_t position = 0, count;
-    struct core_push push;
-    msgpack_packer *packer;
-    uint32_t slot;
-    bool more;
 
     if ((request->params.present & PROTO_BIT(LIMIT)) != 0)
         limit = request->params.values[PROTO_PARAMETER_LIMIT].number;
-    if (limit < 1 || limit > PUSHES_MAX) {
+    if (limit < 1 || limit > PUSHES_MAX)
         request_refuse(request, PROTO_ERROR_INVALID_PARAMETER, "limit must be from 1 to 1000",
                        "parameter", "limit");
-        return REQUEST_ANSWERED;
-    }
-    count = count_pushes(request, limit, &more);
-    packer = request_result(request, 2);
-    pack_key(packer, "data");
-    pack_array(packer, count);
-    while (count > 0 && core_next_push(serve->core, &position, &push, &slot))
-        if (wanted(request, &push)) {
-            pack_push(packer, serve, &push, slot);
-            count--;
-        }
-    pack_kv_bool(packer, "has_more", more);
-    store_get_watermarks(serve->store, &marks);
-    request_reply(request, marks.appended);
+    else
+        answer_list(request, limit);
     return REQUEST_ANSWERED;
 }
 

@@ -311,6 +311,38 @@ METHOD_TEST(P8_the_log_says_why_a_push_is_parked)
     free(log);
 }
 
+METHOD_TEST(push_list_says_whether_there_are_more)
+{
+    static const struct {
+        int64_t limit;
+        size_t rows;
+        bool more;
+    } cases[] = {{1, 1, true}, {2, 2, true}, {3, 3, false}, {100, 3, false}};
+    json_t *list;
+
+    fixture.sync.refuse_pushes = true;
+    for (int i = 0; i < 3; i++) {
+        char customer[16];
+
+        snprintf(customer, sizeof(customer), "cus_%d", i);
+        json_decref(harness_call(&fixture.client, "credits.consume", "{s:s, s:s, s:i}",
+                                 "customer_id", customer, "product_id", "prod_1", "raw_amount",
+                                 10));
+    }
+    fixture_wait_status(&fixture, "pushes.parked", 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        list = harness_call(&fixture.client, "push.list", "{s:I, s:s}", "limit", cases[i].limit,
+                            "state", "parked");
+        cr_assert_eq(json_array_size(json_object_get(list, "data")), cases[i].rows, "case %zu", i);
+        cr_assert_eq(harness_bool(list, "has_more"), cases[i].more, "case %zu", i);
+        json_decref(list);
+    }
+    list = harness_call(&fixture.client, "push.list", "{s:s}", "state", "doubt");
+    cr_assert_eq(json_array_size(json_object_get(list, "data")), 0);
+    cr_assert_not(harness_bool(list, "has_more"));
+    json_decref(list);
+}
+
 METHOD_TEST(status)
 {
     json_t *status, *upstream;
