@@ -76,6 +76,8 @@ int command_not_done(struct request *request, int status, const struct core_bala
     switch (status) {
     case CORE_LOAD:
         return REQUEST_LOAD;
+    case -EAGAIN: /* a segment of the journal is still being made, or the disk is behind */
+        return REQUEST_ROOM;
     case CORE_COLD:
         request->wait_slot = balance->slot;
         return REQUEST_COLD;

@@ -29,10 +29,15 @@ static void running_done(struct running *running, const struct exchange_answer *
 {
     struct helper *helper = running->helper;
     struct serve *serve = helper->serve;
+    struct events *events = &serve->events;
     int r;
 
     write_created(serve, &running->exchange, answer); /* while the exchange is still known */
+    events->cause = &running->exchange;
     r = core_exchange_done(serve->core, running->exchange.id, answer, serve_now(serve));
+    events->cause = NULL;
+    events->said = NULL;
+    events->said_length = 0;
     if (r < 0)
         log_error("the end of an exchange with StellarTools: %s", strerror(-r));
     if (running->exchange.kind == EXCHANGE_ERRAND)
@@ -66,6 +71,8 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
     case IPC_REPLY_RESULT:
         upstream_read_answer(running->exchange.kind, running->exchange.intent_kind, reply->result,
                              &helper->scratch, &answer);
+        (void)upstream_read_message(reply->result, &helper->serve->events.said,
+                                    &helper->serve->events.said_length);
         running_done(running, &answer, reply->result);
         break;
     case IPC_REPLY_ERROR:

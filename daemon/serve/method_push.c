@@ -6,6 +6,7 @@
 #include "serve.h"
 #include "words.h"
 #include <core/link.h>
+#include <errno.h>
 #include <proto/message.h>
 #include <string.h>
 
@@ -90,25 +91,25 @@ static void pack_push(msgpack_packer *packer, struct serve *serve, const struct 
     }
 }
 
-/* How many are wanted, at most `limit`; and whether there are more. */
-static size_t count_pushes(const struct request *request, int64_t limit, bool *ret_more)
-{
-    const struct core *core = request->serve->core;
-    struct core_intent intent;
-    struct core_push push;
-    size_t position = 0, count = 0;
-    uint32_t slot;
+/* A page: rows that are wanted, at most `limit`, packed aside; and whether there are more. */
+struct page {
+    msgpack_packer packer;
+    size_t count, limit;
+    bool more;
+};
 
-    while (core_next_push(core, &position, &push, &slot))
-        count += wanted(request, &push);
-    position = 0;
-    while (core_next_intent(core, &position, &intent))
-        count += wanted_intent(request, &intent);
-    *ret_more = count > (size_t)limit;
-    return *ret_more ? (size_t)limit : count;
+/* Whether there is room for another row. */
+static bool page_take(struct page *page)
+{
+    page->more = page->count == page->limit;
+    if (!page->more)
+        page->count++;
+    return !page->more;
 }
 
-static void pack_all(struct request *request, msgpack_packer *packer, size_t count)
+/* Looks no further than to know whether there are more: finding a push is slower the more there are
+ * before it. */
+static void pack_rows(const struct request *request, struct page *page)
 {
     struct serve *serve = request->serve;
     struct core_intent intent;
@@ -116,43 +117,52 @@ static void pack_all(struct request *request, msgpack_packer *packer, size_t cou
     size_t position = 0;
     uint32_t slot;
 
-    while (count > 0 && core_next_push(serve->core, &position, &push, &slot))
-        if (wanted(request, &push)) {
-            pack_push(packer, serve, &push, slot);
-            count--;
-        }
+    while (!page->more && core_next_push(serve->core, &position, &push, &slot))
+        if (wanted(request, &push) && page_take(page))
+            pack_push(&page->packer, serve, &push, slot);
     position = 0;
-    while (count > 0 && core_next_intent(serve->core, &position, &intent))
-        if (wanted_intent(request, &intent)) {
-            pack_intent(packer, serve, &intent);
-            count--;
-        }
+    while (!page->more && core_next_intent(serve->core, &position, &intent))
+        if (wanted_intent(request, &intent) && page_take(page))
+            pack_intent(&page->packer, serve, &intent);
+}
+
+/* The rows are packed aside, since their number comes first on the wire. */
+static void answer_list(struct request *request, int64_t limit)
+{
+    struct page page = {.limit = (size_t)limit};
+    struct store_watermarks marks;
+    msgpack_sbuffer rows;
+    msgpack_packer *packer;
+
+    msgpack_sbuffer_init(&rows);
+    msgpack_packer_init(&page.packer, &rows, msgpack_sbuffer_write);
+    pack_rows(request, &page);
+    if (pack_failed(&page.packer)) {
+        request_refuse_status(request, -ENOMEM);
+    } else {
+        packer = request_result(request, 2);
+        pack_key(packer, "data");
+        pack_array(packer, page.count);
+        if (rows.size > 0 && msgpack_pack_str_body(packer, rows.data, rows.size) != 0)
+            pack_break(packer);
+        pack_kv_bool(packer, "has_more", page.more);
+        store_get_watermarks(request->serve->store, &marks);
+        request_reply(request, marks.appended);
+    }
+    msgpack_sbuffer_destroy(&rows);
 }
 
 int method_push_list(struct request *request)
 {
     int64_t limit = PUSHES_DEFAULT;
-    struct serve *serve = request->serve;
-    struct store_watermarks marks;
-    msgpack_packer *packer;
-    size_t count;
-    bool more;
 
     if ((request->params.present & PROTO_BIT(LIMIT)) != 0)
         limit = request->params.values[PROTO_PARAMETER_LIMIT].number;
-    if (limit < 1 || limit > PUSHES_MAX) {
+    if (limit < 1 || limit > PUSHES_MAX)
         request_refuse(request, PROTO_ERROR_INVALID_PARAMETER, "limit must be from 1 to 1000",
                        "parameter", "limit");
-        return REQUEST_ANSWERED;
-    }
-    count = count_pushes(request, limit, &more);
-    packer = request_result(request, 2);
-    pack_key(packer, "data");
-    pack_array(packer, count);
-    pack_all(request, packer, count);
-    pack_kv_bool(packer, "has_more", more);
-    store_get_watermarks(serve->store, &marks);
-    request_reply(request, marks.appended);
+    else
+        answer_list(request, limit);
     return REQUEST_ANSWERED;
 }
 

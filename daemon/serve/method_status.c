@@ -111,29 +111,42 @@ static void pack_ledger(msgpack_packer *packer, const struct serve *serve,
     pack_kv_text(packer, "space", marks->space == STORE_SPACE_OK ? "ok" : "reserve");
 }
 
+/* Taken once a turn, unless something was recorded since: pipelining makes it no dearer. */
+const struct core_summary *serve_summary(struct serve *serve)
+{
+    struct store_watermarks marks;
+
+    store_get_watermarks(serve->store, &marks);
+    if (serve->summary_turn != serve->gate.turn + 1 || serve->summary_sequence != marks.appended) {
+        core_get_summary(serve->core, &serve->summary);
+        serve->summary_turn = serve->gate.turn + 1; /* 0: never */
+        serve->summary_sequence = marks.appended;
+    }
+    return &serve->summary;
+}
+
 int method_status(struct request *request)
 {
     struct serve *serve = request->serve;
-    struct core_summary summary;
+    const struct core_summary *summary = serve_summary(serve);
     struct open_intents intents;
     struct store_watermarks marks;
     msgpack_packer *packer;
     int64_t now = serve_now(serve);
 
-    core_get_summary(serve->core, &summary);
     store_get_watermarks(serve->store, &marks);
     intents = count_intents(serve->core);
     packer = request_result(request, 11);
     pack_kv_text(packer, "version", CREDITD_VERSION);
-    pack_kv_text(packer, "health", health(serve, &summary, &intents));
+    pack_kv_text(packer, "health", health(serve, summary, &intents));
     pack_kv_int(packer, "uptime", clock_boot_ms() - serve->started_boot);
-    pack_upstream(packer, serve, &summary);
-    pack_pending(packer, &summary, now);
+    pack_upstream(packer, serve, summary);
+    pack_pending(packer, summary, now);
     pack_intents(packer, &intents);
     pack_ledger(packer, serve, &marks);
     pack_key(packer, "balances");
     pack_map(packer, 1);
-    pack_kv_int(packer, "resident", summary.resident);
+    pack_kv_int(packer, "resident", summary->resident);
     pack_kv_int(packer, "connections", (int64_t)serve->connection_count);
     pack_key(packer, "requests");
     pack_map(packer, 2);

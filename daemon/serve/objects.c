@@ -126,12 +126,12 @@ static bool is_due(struct serve *serve, int64_t synced_at)
 
 static bool is_stale(struct serve *serve, int64_t synced_at)
 {
-    struct core_summary summary;
+    const struct core_summary *summary;
 
     if (is_due(serve, synced_at))
         return true;
-    core_get_summary(serve->core, &summary);
-    return summary.paused || !summary.reachable;
+    summary = serve_summary(serve);
+    return summary->paused || !summary->reachable;
 }
 
 /* What has been asked for, and did not come: the object as it is, if there is one. */

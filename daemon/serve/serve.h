@@ -62,6 +62,8 @@ struct serve {
     struct list connections;
     uint64_t connection_count;
     uint64_t requests_total, requests_refused;
+    struct core_summary summary; /* as of that turn and sequence: it may cost a walk */
+    uint64_t summary_turn, summary_sequence;
     msgpack_sbuffer answer;   /* of the request at hand */
     msgpack_packer packer;    /* over it */
     msgpack_zone resume_zone; /* of the parked request at hand */
@@ -85,6 +87,8 @@ static inline bool serve_is_stopping(const struct serve *serve)
 {
     return serve->phase != SERVE_RUNNING;
 }
+/* The engine's figures, as of this turn. */
+const struct core_summary *serve_summary(struct serve *serve);
 /* Begins an orderly end. */
 void serve_stop(struct serve *serve);
 /* Something failed that nothing can be built on: ends at once, without another answer. */

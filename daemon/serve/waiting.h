@@ -48,6 +48,8 @@ void waiting_deinit(struct waiting *waiting);
  * was parked, -EDQUOT where its user has too much waiting. */
 int waiting_park_load(struct waiting *waiting, struct request *request);
 int waiting_park_slot(struct waiting *waiting, struct request *request);
+/* In place of a slot: the next progress of the ledger. */
+#define WAITING_ROOM UINT32_MAX
 /* The same for whatever `key` stands for: until waiting_wake. */
 int waiting_park(struct waiting *waiting, struct request *request, struct hash128 key);
 /* May be called from within the engine, as waiting_slot_ready. */
