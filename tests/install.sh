@@ -2,8 +2,11 @@
 #   . tests/install.sh; install_missing PACKAGE…
 # Prints nothing where nothing is missing.
 
-build_packages="gcc meson ninja-build pkg-config libuv1-dev libcurl4-openssl-dev libmsgpack-dev liblmdb-dev
-    libcriterion-dev libjansson-dev libinih-dev libmicrohttpd-dev libssl-dev ca-certificates"
+# What building takes. Recommended packages are not installed: what is needed is named (libc6-dev is one for gcc).
+build_packages="gcc libc6-dev binutils meson ninja-build pkg-config python3 libuv1-dev libcurl4-openssl-dev
+    libmsgpack-dev liblmdb-dev libcriterion-dev libjansson-dev libinih-dev libmicrohttpd-dev libssl-dev ca-certificates"
+# What the tests call besides: c++ looks at the public header, systemd-analyze at the units, which call /bin/kill (procps).
+test_packages="g++ clang-format strace systemd procps"
 
 install_missing() {
     missing=

@@ -19,7 +19,7 @@ esac
 
 . tests/install.sh
 # shellcheck disable=SC2086
-install_missing $build_packages clang-format strace valgrind man-db systemd
+install_missing $build_packages $test_packages
 
 build() { # directory, options…
     directory=$1

@@ -88,7 +88,7 @@
  *                 (CREDITD_REPEAT_NEVER), or any call where CREDITD_NO_WAIT was asked for.
  *   -ECANCELED    creditd_close() ended the call.
  *   -EPROTO       the daemon answered, but not with what belongs there (another version?).
- *   -ENOMEM       there was no memory for sending it, or for reading its answer.
+ *   -ENOMEM       there was no memory for sending it, for waiting, or for its answer.
  *
  * Units
  * -----

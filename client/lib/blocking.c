@@ -84,6 +84,26 @@ void blocking_done(struct creditd *c, const struct creditd_reply *reply, void *d
     }
 }
 
+/* The wait has failed. The call must not outlive it: the application asks again with its stamp, and
+ * a late answer would be taken for the next call's. */
+static void end_unfinished(struct creditd *c, int error)
+{
+    struct call *call;
+
+    TAILQ_FOREACH(call, &c->calls, all)
+    if (call->callback == blocking_done)
+        break;
+    if (!call) { /* this is a child that was forked by a callback: the call is the parent's */
+        reply_init(&c->last, error);
+        c->last.in_doubt = true;
+        return;
+    }
+    engine_end(c, call, error);
+    c->is_dispatching = true;
+    engine_run_ended(c);
+    c->is_dispatching = false;
+}
+
 int blocking_finish(struct creditd *c, int submitted)
 {
     int r = submitted;
@@ -99,11 +119,9 @@ int blocking_finish(struct creditd *c, int submitted)
      */
     while (!c->is_done && (r == 0 || r == -EINTR))
         r = creditd_wait(c, -1);
+    if (!c->is_done)
+        end_unfinished(c, r);
     c->is_blocking = false;
-    if (!c->is_done) {
-        reply_init(&c->last, r);
-        c->last.in_doubt = true;
-    }
     r = c->is_closed ? -ECANCELED : c->last.status;
     engine_leave(c);
     return r;

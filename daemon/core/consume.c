@@ -125,10 +125,14 @@ int consume_check(struct core *core, const struct core_consume *command,
     return CORE_OK;
 }
 
-static bool may_be_online(const struct core *core, const struct balance *balance)
+/* Whether this is known to be offline is one question, whether a reading would change anything the
+ * other: more than the limit at once is refused whatever it says. */
+static bool may_be_online(const struct core *core, const struct balance *balance, int64_t credits)
 {
+    const struct core_policy *policy = &core->policy;
+    bool too_much = policy->max_offline_spend >= 0 && credits > policy->max_offline_spend;
     bool doubtful = balance->push && balance->push->row.state != CORE_PUSH_PARKED;
-    return core->helper && !core->unanswered && !core->paused && !doubtful;
+    return core->helper && !core->unanswered && !core->paused && !doubtful && !too_much;
 }
 
 /* A limit or a shortage may be over upstream already: worth a reading ahead of its time, at the
@@ -235,7 +239,7 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     if (core->products[balance->product].row.parked)
         return CORE_PRODUCT_PARKED;
     r = consume_check(core, command, balance, now, ret_consumed);
-    if (r == CORE_OFFLINE_LIMIT && may_be_online(core, balance)) {
+    if (r == CORE_OFFLINE_LIMIT && may_be_online(core, balance, ret_consumed->credits)) {
         /* Only nobody has asked for a while: a reading tells whether this is offline at all. */
         r = want(core, balance, command->uid, now);
         return r == CORE_QUOTA_TURNS ? CORE_OFFLINE_LIMIT : r;

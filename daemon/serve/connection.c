@@ -211,7 +211,7 @@ int connection_new(struct serve *serve, int fd, struct ipc_charge *charge)
         return -ENOMEM;
     connection->serve = serve;
     list_init(&connection->parked);
-    list_init(&connection->jobs);
+    asked_init(&connection->asked);
     list_init(&connection->of_serve);
     reply_queue_init(&connection->held);
     r = connection_open(connection, fd);

@@ -10,6 +10,7 @@
 #include "access.h"
 #include "list.h"
 #include "reply_gate.h"
+#include "transactions.h"
 #include <ipc/listener.h>
 #include <ipc/stream.h>
 
@@ -23,7 +24,7 @@ struct connection {
     unsigned roles, roles_generation;
     struct reply_queue held;
     struct list parked; /* struct parked, of_connection */
-    struct list jobs;   /* struct history_job, of_connection */
+    struct asked asked; /* histories */
     struct list of_serve;
     uint64_t in_flight;
     bool paused;

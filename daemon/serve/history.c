@@ -11,6 +11,7 @@ struct history_walk {
     history_read_function read;
     void *userdata;
     uint8_t *buffer;
+    const atomic_bool *cancelled;
     uint64_t place;
     unsigned steps, steps_max;
     uint64_t written_off[HISTORY_OPEN_MAX]; /* refunds and grants that operators dropped */
@@ -39,6 +40,8 @@ static int walk_step(struct history_walk *walk, struct record *ret_record)
         return 0;
     if (walk->steps++ >= walk->steps_max)
         return -ENOENT;
+    if (walk->cancelled != NULL && atomic_load(walk->cancelled))
+        return -ECANCELED;
     r = walk->read(walk->userdata, walk->place, walk->buffer, ret_record);
     if (r < 0)
         return r;
@@ -243,6 +246,7 @@ int history_pack(history_read_function read, void *userdata, const struct histor
     struct history_walk walk = {.read = read,
                                 .userdata = userdata,
                                 .buffer = buffer,
+                                .cancelled = query->cancelled,
                                 .place = query->place,
                                 .steps_max = HISTORY_STEPS_MAX};
     msgpack_sbuffer rows;
@@ -272,14 +276,15 @@ int history_pack(history_read_function read, void *userdata, const struct histor
     return r;
 }
 
-int history_find(history_read_function read, void *userdata, uint64_t place,
+int history_find(history_read_function read, void *userdata, const struct history_query *query,
                  const struct core_transaction *of, uint8_t *buffer,
                  struct history_deduction *ret_deduction)
 {
     struct history_walk walk = {.read = read,
                                 .userdata = userdata,
                                 .buffer = buffer,
-                                .place = place,
+                                .cancelled = query->cancelled,
+                                .place = query->place,
                                 .steps_max = HISTORY_SEARCH_MAX};
     struct history_row row;
     int r;

@@ -11,6 +11,7 @@
 #include <core/engine.h>
 #include <core/record.h>
 #include <msgpack.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ struct history_query {
     int64_t limit, offset;
     int64_t pushed; /* P: deductions up to it are upstream */
     struct core_text customer, product;
+    const atomic_bool *cancelled; /* set by another thread: nobody wants it any more; may be NULL */
     /* Sequences of refunds and grants that StellarTools has not confirmed yet. */
     const uint64_t *open;
     size_t open_count;
@@ -41,7 +43,7 @@ struct history_query {
 
 /* Packs the result map {object, data, has_more[, gap]} of credits.transactions. `buffer` has
  * RECORD_SIZE_MAX bytes, 8-aligned. 0, or -errno of the reader (but -ENOENT, which is the gap), or
- * -EBADMSG where a record is not what its link promised. */
+ * -EBADMSG where a record is not what its link promised, or -ECANCELED. */
 int history_pack(history_read_function read, void *userdata, const struct history_query *query,
                  uint8_t *buffer, msgpack_sbuffer *result);
 
@@ -51,8 +53,8 @@ struct history_deduction {
     int64_t credits, raw_amount;
 };
 
-/* Looks for the deduction `of` from the balance's last record on. 0; -ESRCH: that balance has no
+/* Looks for the deduction `of` from the query's place on. 0; -ESRCH: that balance has no
  * such deduction; -ENOENT: it may have been, but what is that old is gone; or as history_pack. */
-int history_find(history_read_function read, void *userdata, uint64_t place,
+int history_find(history_read_function read, void *userdata, const struct history_query *query,
                  const struct core_transaction *of, uint8_t *buffer,
                  struct history_deduction *ret_deduction);

@@ -93,7 +93,7 @@ static void on_progress(uv_async_t *handle)
                     connection_release, serve);
     events_pass(&serve->events, marks.durable);
     core_set_stored(serve->core, marks.stored);
-    transactions_pass(&serve->transactions, marks.durable);
+    transactions_advance(&serve->transactions);
     helper_pass(&serve->helper, marks.durable);
 }
 

@@ -28,6 +28,7 @@ void serve_stop(struct serve *serve)
     (void)serve_now(serve);
     ipc_listener_close(serve->listener);
     waiting_expire_all(&serve->waiting);
+    transactions_stop(&serve->transactions);
     uv_timer_start(&serve->stop_timer, on_stop_timer, TIMER_MS, TIMER_MS);
 }
 

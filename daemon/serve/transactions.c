@@ -4,16 +4,23 @@
 #include "methods.h"
 #include "serve.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
 #include <util/macros.h>
 
+#define ADMITTED_PER_CONNECTION 4u
+#define ADMITTED_MAX 64u
+#define RUNNING_MAX 2u
+
 struct history_job {
-    struct list of_wait, of_connection;
+    struct list of_connection, of_queue;
     struct transactions *transactions;
     struct connection *connection; /* NULL: it has ended */
     uv_work_t work;
+    bool admitted, running;
+    atomic_bool cancelled;
     uint32_t msgid;
     uint64_t reveals;
     struct history_query query;
@@ -24,35 +31,122 @@ struct history_job {
     bool searches;
     struct hash128 key; /* who waits for it */
     struct found found;
-    uint64_t open[];
+    uint64_t *open; /* for the query; owned; NULL: none */
 };
 
 void transactions_init(struct transactions *transactions, struct serve *serve)
 {
+    memset(transactions, 0, sizeof(*transactions));
     transactions->serve = serve;
-    transactions->count = 0;
-    list_init(&transactions->waiting);
+    list_init(&transactions->askers);
+    list_init(&transactions->admitted);
+    list_init(&transactions->running);
 }
 
-void transactions_forget(struct connection *connection)
+void asked_init(struct asked *asked)
 {
-    while (!list_is_empty(&connection->jobs)) {
-        struct history_job *job =
-            CONTAINER_OF(connection->jobs.next, struct history_job, of_connection);
+    list_init(&asked->waiting);
+    list_init(&asked->admitted);
+    list_init(&asked->of_askers);
+    asked->admitted_count = 0;
+}
 
-        list_remove(&job->of_connection);
-        job->connection = NULL;
+static struct history_job *first_of_connection(struct list *list)
+{
+    return list_is_empty(list) ? NULL : CONTAINER_OF(list->next, struct history_job, of_connection);
+}
+
+/* In line for admission, if there is something to admit. */
+static void line_up(struct transactions *transactions, struct asked *asked)
+{
+    if (list_is_empty(&asked->of_askers) && !list_is_empty(&asked->waiting) &&
+        asked->admitted_count < ADMITTED_PER_CONNECTION)
+        list_append(&transactions->askers, &asked->of_askers);
+}
+
+/* The job belongs to its connection no longer. */
+static void job_detach(struct history_job *job)
+{
+    struct connection *connection = job->connection;
+
+    list_remove(&job->of_connection);
+    job->connection = NULL;
+    if (connection == NULL)
+        return;
+    connection_uncharge(connection, sizeof(*job));
+    if (job->admitted) {
+        connection->asked.admitted_count--;
+        line_up(job->transactions, &connection->asked);
     }
 }
 
 static void job_free(struct history_job *job)
 {
-    list_remove(&job->of_wait);
-    list_remove(&job->of_connection);
-    job->transactions->count--;
+    struct transactions *transactions = job->transactions;
+
+    job_detach(job);
+    list_remove(&job->of_queue);
+    transactions->count--;
+    transactions->admitted_count -= job->admitted;
+    transactions->running_count -= job->running;
     msgpack_sbuffer_destroy(&job->answer);
+    free(job->open);
     free(job);
 }
+
+static int pack_refusal(struct history_job *job, int error)
+{
+    msgpack_sbuffer_clear(&job->answer);
+    if (error == -ECANCELED)
+        return message_pack_error(&job->answer, job->msgid, PROTO_ERROR_SHUTTING_DOWN,
+                                  "creditd is stopping", NULL, NULL);
+    log_error("reading a history: %s", strerror(-error));
+    return message_pack_error(&job->answer, job->msgid, PROTO_ERROR_INTERNAL,
+                              "the history cannot be read; creditd's log says more", NULL, NULL);
+}
+
+/* Gives what was found to the request that waits for it. */
+static void search_end(struct history_job *job, int r)
+{
+    struct serve *serve = job->transactions->serve;
+    const struct list *waits = waiting_find(&serve->waiting, job->key);
+    struct found *found;
+
+    (void)serve_now(serve); /* something to do: the end of the turn */
+    if (r < 0 && r != -ESRCH && r != -ENOENT && r != -ECANCELED)
+        log_error("looking for a deduction: %s", strerror(-r));
+    if (waits != NULL && !list_is_empty(waits) && (found = malloc(sizeof(*found))) != NULL) {
+        struct parked *parked = CONTAINER_OF(waits->next, struct parked, of_target);
+
+        job->found.result = r;
+        *found = job->found;
+        free(parked->found);
+        parked->found = found;
+    }
+    waiting_wake(&serve->waiting, job->key);
+}
+
+/* Answers with what the walk has packed, or a refusal. */
+static void job_end(struct history_job *job, int r)
+{
+    struct connection *connection = job->connection;
+
+    list_remove(&job->of_queue);
+    job_detach(job); /* answering may end the connection */
+    if (job->searches) {
+        search_end(job, r);
+    } else if (connection != NULL) {
+        if (r < 0)
+            r = pack_refusal(job, r);
+        if (r == 0)
+            connection_reply(connection, job->answer.data, job->answer.size, 0);
+        else
+            ipc_stream_close(connection->stream);
+    }
+    job_free(job);
+}
+
+/* --- walks --- */
 
 static int job_read(void *userdata, uint64_t place, uint8_t *buffer, struct record *ret_record)
 {
@@ -65,7 +159,7 @@ static int job_walk(struct history_job *job, uint8_t *buffer)
     int r;
 
     if (job->searches)
-        return history_find(job_read, store, job->query.place, &job->found.deduction.of, buffer,
+        return history_find(job_read, store, &job->query, &job->found.deduction.of, buffer,
                             &job->found.deduction);
     r = message_pack_result(&job->answer, job->msgid);
     return r < 0 ? r : history_pack(job_read, store, &job->query, buffer, &job->answer);
@@ -80,71 +174,111 @@ static void job_work(uv_work_t *work)
     free(buffer);
 }
 
-static void search_done(struct history_job *job, int result)
-{
-    struct waiting *waiting = &job->transactions->serve->waiting;
-    const struct list *waits = waiting_find(waiting, job->key);
-    struct found *found;
-
-    (void)serve_now(job->transactions->serve); /* something to do: the end of the turn */
-    if (waits != NULL && !list_is_empty(waits) && (found = malloc(sizeof(*found))) != NULL) {
-        struct parked *parked = CONTAINER_OF(waits->next, struct parked, of_target);
-
-        job->found.result = result;
-        *found = job->found;
-        free(parked->found);
-        parked->found = found;
-    }
-    waiting_wake(waiting, job->key);
-}
-
-static void list_done(struct history_job *job, int result)
-{
-    int r = result;
-
-    if (r < 0) {
-        msgpack_sbuffer_clear(&job->answer);
-        r = message_pack_error(&job->answer, job->msgid, PROTO_ERROR_INTERNAL,
-                               "the history cannot be read; creditd's log says more", NULL, NULL);
-    }
-    if (job->connection != NULL && r == 0)
-        connection_reply(job->connection, job->answer.data, job->answer.size, 0);
-    else if (job->connection != NULL)
-        ipc_stream_close(job->connection->stream);
-}
-
 static void job_done(uv_work_t *work, int status)
 {
     struct history_job *job = work->data;
-    int r = status < 0 ? status : job->result;
+    struct transactions *transactions = job->transactions;
 
-    if (r < 0 && r != -ESRCH && r != -ENOENT)
-        log_error("reading a history: %s", strerror(-r));
-    if (job->searches)
-        search_done(job, r);
-    else
-        list_done(job, r);
-    job_free(job);
+    job_end(job, status < 0 ? status : job->result);
+    transactions_advance(transactions);
 }
 
 static void job_begin(struct history_job *job)
 {
-    list_remove(&job->of_wait);
-    if (uv_queue_work(&job->transactions->serve->loop, &job->work, job_work, job_done) < 0)
-        job_done(&job->work, -EAGAIN);
+    struct transactions *transactions = job->transactions;
+
+    list_remove(&job->of_queue);
+    list_append(&transactions->running, &job->of_queue);
+    job->running = true;
+    transactions->running_count++;
+    if (uv_queue_work(&transactions->serve->loop, &job->work, job_work, job_done) < 0)
+        job_end(job, -EAGAIN);
 }
 
-void transactions_pass(struct transactions *transactions, uint64_t durable)
+static void job_cancel(struct history_job *job)
 {
-    struct list *link = transactions->waiting.next;
+    atomic_store(&job->cancelled, true);
+    uv_cancel((uv_req_t *)&job->work); /* where no thread has begun with it */
+}
 
-    while (link != &transactions->waiting) {
-        struct history_job *job = CONTAINER_OF(link, struct history_job, of_wait);
+/* --- turns --- */
 
-        link = link->next;
-        if (job->reveals <= durable)
+static void admit(struct transactions *transactions)
+{
+    while (transactions->admitted_count < ADMITTED_MAX && !list_is_empty(&transactions->askers)) {
+        struct asked *asked = CONTAINER_OF(transactions->askers.next, struct asked, of_askers);
+        struct history_job *job = first_of_connection(&asked->waiting);
+
+        list_remove(&asked->of_askers);
+        list_remove(&job->of_connection);
+        list_append(&asked->admitted, &job->of_connection);
+        list_append(&transactions->admitted, &job->of_queue);
+        job->admitted = true;
+        asked->admitted_count++;
+        transactions->admitted_count++;
+        line_up(transactions, asked);
+    }
+}
+
+static struct history_job *next_due(struct transactions *transactions)
+{
+    uint64_t durable = transactions->serve->marks.durable;
+    struct list *link;
+
+    for (link = transactions->admitted.next; link != &transactions->admitted; link = link->next) {
+        struct history_job *job = CONTAINER_OF(link, struct history_job, of_queue);
+
+        if (transactions->stopping || job->reveals <= durable)
+            return job;
+    }
+    return NULL;
+}
+
+void transactions_advance(struct transactions *transactions)
+{
+    struct history_job *job;
+
+    for (;;) {
+        admit(transactions);
+        if (!transactions->stopping && transactions->running_count >= RUNNING_MAX)
+            return;
+        job = next_due(transactions);
+        if (job == NULL)
+            return;
+        if (transactions->stopping)
+            job_end(job, -ECANCELED);
+        else
             job_begin(job);
     }
+}
+
+void transactions_forget(struct connection *connection)
+{
+    struct transactions *transactions = &connection->serve->transactions;
+    struct history_job *job;
+
+    while ((job = first_of_connection(&connection->asked.waiting)) != NULL)
+        job_free(job);
+    while ((job = first_of_connection(&connection->asked.admitted)) != NULL) {
+        if (job->running) {
+            job_detach(job);
+            job_cancel(job);
+        } else {
+            job_free(job);
+        }
+    }
+    list_remove(&connection->asked.of_askers);
+    transactions_advance(transactions);
+}
+
+void transactions_stop(struct transactions *transactions)
+{
+    struct list *link;
+
+    transactions->stopping = true;
+    for (link = transactions->running.next; link != &transactions->running; link = link->next)
+        job_cancel(CONTAINER_OF(link, struct history_job, of_queue));
+    transactions_advance(transactions);
 }
 
 /* --- the method --- */
@@ -166,56 +300,83 @@ static bool is_open(const struct core_push *push, uint32_t slot, const struct co
            push->state != CORE_PUSH_WATCHED;
 }
 
-static void keep_open(struct history_job *job, const struct core_balance *balance)
+/* Into `open`, if it is not NULL: how many there are. */
+static size_t list_open(const struct core *core, const struct core_balance *balance, uint64_t *open)
 {
-    const struct core *core = job->transactions->serve->core;
     struct core_push push;
-    size_t position = 0;
+    size_t position = 0, count = 0;
     uint32_t slot;
 
-    while (job->query.open_count < HISTORY_OPEN_MAX &&
-           core_next_push(core, &position, &push, &slot))
-        if (is_open(&push, slot, balance))
-            job->open[job->query.open_count++] = push.sequence;
-    job->query.open = job->open;
+    while (count < HISTORY_OPEN_MAX && core_next_push(core, &position, &push, &slot))
+        if (is_open(&push, slot, balance)) {
+            if (open != NULL)
+                open[count] = push.sequence;
+            count++;
+        }
+    return count;
 }
 
-static struct history_job *job_new(struct request *request, const struct core_balance *balance)
+static int keep_open(struct history_job *job, const struct core_balance *balance)
 {
-    struct transactions *transactions = &request->serve->transactions;
-    struct history_job *job = calloc(1, sizeof(*job) + HISTORY_OPEN_MAX * sizeof(job->open[0]));
+    const struct core *core = job->transactions->serve->core;
+    size_t count = list_open(core, balance, NULL);
 
-    if (job == NULL)
-        return NULL;
+    if (count == 0) /* as a rule */
+        return 0;
+    job->open = calloc(count, sizeof(job->open[0]));
+    if (job->open == NULL)
+        return -ENOMEM;
+    (void)list_open(core, balance, job->open);
+    job->query.open = job->open;
+    job->query.open_count = count;
+    return 0;
+}
+
+static int job_new(struct request *request, const struct core_balance *balance,
+                   struct history_job **ret_job)
+{
+    struct connection *connection = request->connection;
+    struct transactions *transactions = &request->serve->transactions;
+    struct history_job *job;
+    int r = connection_charge(connection, sizeof(*job));
+
+    if (r < 0)
+        return r;
+    job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        connection_uncharge(connection, sizeof(*job));
+        return -ENOMEM;
+    }
     job->transactions = transactions;
+    job->connection = connection;
     job->work.data = job;
+    job->msgid = request->msgid;
     job->reveals = balance->reveals;
     job->query.place = balance->last_place;
+    job->query.cancelled = &job->cancelled;
     msgpack_sbuffer_init(&job->answer);
+    list_init(&job->of_queue);
+    list_append(&connection->asked.waiting, &job->of_connection);
     transactions->count++;
-    list_init(&job->of_connection);
-    list_init(&job->of_wait);
-    return job;
+    *ret_job = job;
+    return 0;
 }
 
 static void job_start(struct history_job *job)
 {
-    struct transactions *transactions = job->transactions;
-
-    if (job->reveals <= transactions->serve->marks.durable)
-        job_begin(job);
-    else
-        list_append(&transactions->waiting, &job->of_wait);
+    line_up(job->transactions, &job->connection->asked);
+    transactions_advance(job->transactions);
 }
 
 int transactions_search(struct request *request, const struct core_balance *balance,
                         const struct core_transaction *of)
 {
     struct serve *serve = request->serve;
-    struct history_job *job = job_new(request, balance);
+    struct history_job *job;
+    int r = job_new(request, balance, &job);
 
-    if (job == NULL)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     job->searches = true;
     job->key = waiting_search_key(++serve->transactions.searches);
     job->found.balance = core_balance_hash(serve->core, balance->customer, balance->product);
@@ -228,18 +389,20 @@ int transactions_search(struct request *request, const struct core_balance *bala
 static int list_begin(struct request *request, const struct core_balance *balance,
                       const struct history_query *query)
 {
-    struct history_job *job = job_new(request, balance);
+    struct history_job *job;
+    int r = job_new(request, balance, &job);
 
-    if (job == NULL)
-        return -ENOMEM;
-    job->connection = request->connection;
-    list_append(&request->connection->jobs, &job->of_connection);
-    job->msgid = request->msgid;
+    if (r < 0)
+        return r;
     job->query.limit = query->limit;
     job->query.offset = query->offset;
     job->query.pushed = balance->pushed_total;
     keep_names(job, balance);
-    keep_open(job, balance);
+    r = keep_open(job, balance);
+    if (r < 0) {
+        job_free(job);
+        return r;
+    }
     job_start(job);
     return 0;
 }

@@ -4,6 +4,11 @@
  * large, since a page of the store costs the same for one row of it as for all. A crash inside a
  * round leaves some rows newer than the store's sequence says; replay puts them through the same
  * images again and arrives at the same end.
+ *
+ * The file of the store owns a segment's worth behind its last page, so that a checkpoint has room
+ * on a full disk, and nobody else can take it. Where a checkpoint finds none all the same, nothing
+ * is lost by it: LMDB has aborted the transaction, and the journal has the records. It is tried
+ * again, from where the store is, when there is more room in the file than the last time.
  */
 #include "checkpoint.h"
 
@@ -13,6 +18,8 @@
 #include "thread.h"
 
 #define ROUND_BYTES (64u * 1024u * 1024u)
+#define RETRY_MS 1000
+#define ROOM_MAX UINT64_C(0x10000000) /* no transaction takes so much */
 
 void checkpoint_init(struct checkpoint *checkpoint, const struct files *files,
                      struct progress *progress, struct space *space, struct database *database,
@@ -26,7 +33,8 @@ void checkpoint_init(struct checkpoint *checkpoint, const struct files *files,
                                       .space = space,
                                       .database = database,
                                       .options = *options,
-                                      .state = *state};
+                                      .state = *state,
+                                      .wanted = options->segment_size};
     memcpy(key.bytes, state->hash_key, sizeof(key.bytes));
     images_init(&checkpoint->images, &key);
     walk_init(&checkpoint->walk, files, position);
@@ -87,22 +95,25 @@ static void publish(struct checkpoint *checkpoint)
     space_kick(checkpoint->space);
 }
 
+static void walk_back(struct checkpoint *checkpoint, const struct walk_position *position)
+{
+    walk_deinit(&checkpoint->walk);
+    walk_init(&checkpoint->walk, checkpoint->files, position);
+}
+
 static int round_once(struct checkpoint *checkpoint, uint64_t target)
 {
     struct ledger_state state = checkpoint->state;
+    struct walk_position from = checkpoint->walk.at;
     int r = gather(checkpoint, target, &state);
 
     if (r == 0) {
         images_sort(&checkpoint->images);
         r = database_apply(checkpoint->database, &checkpoint->images, &state);
     }
-    if (r == -ENOSPC) {
-        /* The reserve is for this, too (J6); the space thread makes it again when it can. */
-        files_drop_reserve(checkpoint->files);
-        progress_set_space(checkpoint->progress, STORE_SPACE_RESERVE);
-        r = database_apply(checkpoint->database, &checkpoint->images, &state);
-    }
     images_clear(&checkpoint->images);
+    if (r == -ENOSPC)
+        walk_back(checkpoint, &from);
     if (r < 0)
         return r;
     checkpoint->state = state;
@@ -118,24 +129,76 @@ static void checkpoint_once(struct checkpoint *checkpoint)
 
     while (r == 0 && checkpoint->state.sequence < target && atomic_load(&progress->failure) == 0)
         r = round_once(checkpoint, target);
-    if (r < 0)
-        progress_fail(progress, r);
+    checkpoint->starved = r == -ENOSPC;
+    if (r < 0 && r != -ENOSPC)
+        progress_fail(progress, r == -EXFULL ? -ENOSPC : r);
+}
+
+static bool make_room(struct checkpoint *checkpoint)
+{
+    return database_make_room(checkpoint->database, checkpoint->files, checkpoint->wanted) == 0;
+}
+
+/* How much room the next try must find: more, if what was there did not do. */
+static void want_room(struct checkpoint *checkpoint, bool had_room)
+{
+    if (!checkpoint->starved)
+        checkpoint->wanted = checkpoint->options.segment_size;
+    else if (had_room && checkpoint->wanted < ROOM_MAX)
+        checkpoint->wanted *= 2;
+}
+
+/* Whether all is stored that was to be, and there is room for the next time. The last try before a
+ * stop is made whatever there is. */
+static bool work(struct checkpoint *checkpoint, bool last)
+{
+    bool room = make_room(checkpoint);
+
+    if (room || last || !checkpoint->starved) {
+        checkpoint_once(checkpoint);
+        want_room(checkpoint, room);
+        room = make_room(checkpoint);
+    }
+    progress_set_space(checkpoint->progress, &checkpoint->progress->store_space,
+                       checkpoint->starved ? STORE_SPACE_FULL
+                       : room              ? STORE_SPACE_OK
+                                           : STORE_SPACE_RESERVE);
+    return room && !checkpoint->starved;
+}
+
+static void wait_for_work(struct checkpoint *checkpoint)
+{
+    int64_t interval = checkpoint->options.interval_ms;
+
+    if (checkpoint->lacking && !checkpoint->stop)
+        thread_wait(&checkpoint->wake, &checkpoint->lock,
+                    interval < RETRY_MS ? interval : RETRY_MS);
+    else if (!checkpoint->asked)
+        thread_wait(&checkpoint->wake, &checkpoint->lock, interval);
 }
 
 static void *run(void *userdata)
 {
     struct checkpoint *checkpoint = userdata;
+    bool lacking = !make_room(checkpoint);
 
+    if (lacking)
+        progress_set_space(checkpoint->progress, &checkpoint->progress->store_space,
+                           STORE_SPACE_RESERVE);
     (void)pthread_mutex_lock(&checkpoint->lock);
+    checkpoint->lacking = lacking;
     while (!checkpoint->stop || checkpoint->asked) {
-        if (!checkpoint->asked)
-            thread_wait(&checkpoint->wake, &checkpoint->lock, checkpoint->options.interval_ms);
+        bool last;
+
+        wait_for_work(checkpoint);
         if (checkpoint->stop && !checkpoint->asked)
             break;
         checkpoint->asked = false;
+        last = checkpoint->stop;
         (void)pthread_mutex_unlock(&checkpoint->lock);
-        checkpoint_once(checkpoint);
+        lacking = !work(checkpoint, last);
         (void)pthread_mutex_lock(&checkpoint->lock);
+        checkpoint->lacking = lacking;
     }
     (void)pthread_mutex_unlock(&checkpoint->lock);
     return NULL;
@@ -154,7 +217,9 @@ static void ask(struct checkpoint *checkpoint, bool asked, bool stop)
     (void)pthread_mutex_lock(&checkpoint->lock);
     checkpoint->asked = asked;
     checkpoint->stop = stop;
-    (void)pthread_cond_signal(&checkpoint->wake);
+    /* A disk that is full is not asked more often because more is waiting. */
+    if (stop || !checkpoint->lacking)
+        (void)pthread_cond_signal(&checkpoint->wake);
     (void)pthread_mutex_unlock(&checkpoint->lock);
 }
 

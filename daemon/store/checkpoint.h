@@ -27,10 +27,13 @@ struct checkpoint {
     struct ledger_state state; /* as it is in the store */
     struct walk walk; /* between the batches that are in the store and those that are not */
     struct images images;
+    bool starved;    /* a transaction found no room */
+    uint64_t wanted; /* bytes of room before it is tried again, and to be kept */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
     bool started, asked, stop;
+    bool lacking; /* looks for room each second, whoever asks */
 };
 
 /* `position` is before the first record that is not in the store. */

@@ -27,6 +27,7 @@
  * and LMDB keeps the pages of a transaction in memory. */
 #define TRANSACTION_BYTES (4u * 1024u * 1024u)
 #define ROW_BYTES 256u
+#define PROBE_BYTES (1024 * 1024) /* more than LMDB writes with one call */
 
 _Static_assert(sizeof(struct ledger_state) == 56, "written to disk as it is");
 
@@ -55,7 +56,7 @@ static int translate(int error)
     case MDB_NOTFOUND:
         return -ENOENT;
     case MDB_MAP_FULL:
-        return -EXFULL; /* grown, or told as -ENOSPC, before anybody else sees it */
+        return -EXFULL;
     case MDB_VERSION_MISMATCH:
     case MDB_INVALID:
         return -EPROTONOSUPPORT;
@@ -66,6 +67,8 @@ static int translate(int error)
         return -EAGAIN;
     case MDB_BAD_VALSIZE:
         return -EMSGSIZE;
+    case EDQUOT:
+        return -ENOSPC;
     default:
         return error > 0 ? -error : -EIO;
     }
@@ -380,7 +383,7 @@ static int grow_map(struct database *database)
     if (size > database->map_limit)
         size = database->map_limit;
     if (size == database->map_size)
-        return -ENOSPC;
+        return -EXFULL;
     (void)pthread_rwlock_wrlock(&database->map_lock);
     r = translate(mdb_env_set_mapsize(database->env, size));
     (void)pthread_rwlock_unlock(&database->map_lock);
@@ -389,21 +392,68 @@ static int grow_map(struct database *database)
     return r;
 }
 
+/* LMDB calls a write that was cut short an I/O error, and the end of the disk cuts one short. If
+ * there is room now, the transaction is worth another try. */
+static int probe_room(struct database *database)
+{
+    struct stat status;
+    int fd, r = translate(mdb_env_get_fd(database->env, &fd));
+
+    if (r == 0 && fstat(fd, &status) < 0)
+        r = -errno;
+    if (r == 0 && fallocate(fd, 0, status.st_size, PROBE_BYTES) < 0)
+        r = errno == ENOSPC || errno == EDQUOT ? -ENOSPC : -EIO;
+    return r;
+}
+
 int database_apply(struct database *database, const struct images *images,
                    const struct ledger_state *state)
 {
     size_t index = 0;
-    bool done = false;
+    bool done = false, probed = false;
 
     while (!done) {
         int r = apply_some(database, images, &index, state, &done);
 
-        if (r == -EXFULL)
+        if (r == -EXFULL) {
             r = grow_map(database);
+        } else if (r == -EIO && !probed) {
+            probed = true;
+            r = probe_room(database);
+        }
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+int database_make_room(struct database *database, const struct files *files, uint64_t bytes)
+{
+    CLEANUP(unlock_map) pthread_rwlock_t *lock = lock_map(database);
+    uint64_t end, wanted;
+    struct stat status;
+    MDB_envinfo info;
+    MDB_stat pages;
+    int fd, r;
+
+    (void)lock;
+    r = translate(mdb_env_info(database->env, &info));
+    if (r == 0)
+        r = translate(mdb_env_stat(database->env, &pages));
+    if (r == 0)
+        r = translate(mdb_env_get_fd(database->env, &fd));
+    if (r == 0 && fstat(fd, &status) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    end = ((uint64_t)info.me_last_pgno + 1) * pages.ms_psize;
+    wanted = end + bytes < database->map_limit ? end + bytes : database->map_limit;
+    if ((uint64_t)status.st_size >= wanted)
+        return 0;
+    r = -ENOSPC;
+    if (wanted + bytes <= database->map_limit)
+        r = files_extend(files, fd, (uint64_t)status.st_size, wanted + bytes);
+    return r == 0 ? 0 : files_extend(files, fd, (uint64_t)status.st_size, wanted);
 }
 
 int database_copy(struct database *database, const char *directory)

@@ -13,6 +13,7 @@
 #include <store/store.h>
 
 struct database;
+struct files;
 struct images;
 
 /* What the store knows of the ledger, besides its rows. One row of its own table, LEDGER. */
@@ -36,9 +37,14 @@ int database_get(struct database *database, enum record_table table, const void 
 int database_each(struct database *database, enum record_table table, store_row_function function,
                   void *userdata);
 /* Puts sorted images in transactions of a few MiB, the last of which sets the state (S2). Durable
- * when it returns 0. -EMSGSIZE: a key of a wrong size for its table. */
+ * when it returns 0. -ENOSPC: there was no room on the disk for one of them; nothing of that one is
+ * there, and it may be tried again. -EXFULL: the map is full, and as large as it may be. -EMSGSIZE:
+ * a key of a wrong size for its table. */
 int database_apply(struct database *database, const struct images *images,
                    const struct ledger_state *state);
+/* Lets the file own at least `bytes` behind its last page, for pages to come; often some more, so
+ * that it need not be done each time. 0 or -errno. Not while another thread applies. */
+int database_make_room(struct database *database, const struct files *files, uint64_t bytes);
 /* A consistent copy of the file, while it is in use. */
 int database_copy(struct database *database, const char *directory);
 /* Negative, zero or positive as in the order of the table's keys. */

@@ -54,26 +54,38 @@ static int real_sync(int fd)
     return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    CLEANUP(cleanup_free) uint8_t *zeros = calloc(1, ZEROS_SIZE);
+    int r = zeros ? 0 : -ENOMEM;
+
+    for (uint64_t at = from; r == 0 && at < to; at += ZEROS_SIZE) {
+        r = real_write(fd, zeros, to - at < ZEROS_SIZE ? to - at : ZEROS_SIZE, at);
+        if (r == 0 && (at - from + ZEROS_SIZE) % ZEROS_SYNC == 0)
+            r = real_sync(fd);
+    }
+    return r;
+}
+
 /* The space is claimed at once, so that a full disk is known early; then written, since the first
  * write to claimed but unwritten space changes metadata, which would cost each fdatasync dearly. */
 static int real_allocate(int fd, uint64_t size)
 {
-    CLEANUP(cleanup_free) uint8_t *zeros = calloc(1, ZEROS_SIZE);
+    int r = -posix_fallocate(fd, 0, (off_t)size);
+
+    return r < 0 && r != -EOPNOTSUPP && r != -EINVAL ? r : write_zeros(fd, 0, size);
+}
+
+/* From the beginning: what was never written in the middle of it has no room yet either. Not
+ * posix_fallocate, which would touch that middle where the file system cannot do it. */
+static int real_extend(int fd, uint64_t from, uint64_t size)
+{
     int r;
 
-    if (!zeros)
-        return -ENOMEM;
-    r = -posix_fallocate(fd, 0, (off_t)size);
-    if (r < 0 && r != -EOPNOTSUPP && r != -EINVAL)
-        return r;
-    for (uint64_t at = 0; at < size; at += ZEROS_SIZE) {
-        r = real_write(fd, zeros, size - at < ZEROS_SIZE ? size - at : ZEROS_SIZE, at);
-        if (r == 0 && (at + ZEROS_SIZE) % ZEROS_SYNC == 0)
-            r = real_sync(fd);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    do
+        r = fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
+    while (r == -EINTR);
+    return r == -EOPNOTSUPP || r == -ENOSYS ? write_zeros(fd, from, size) : r;
 }
 
 int files_write(const struct files *files, int fd, const void *data, size_t length, uint64_t offset)
@@ -91,6 +103,12 @@ int files_allocate(const struct files *files, int fd, uint64_t size)
 {
     return files->io.allocate ? files->io.allocate(files->io.userdata, fd, size)
                               : real_allocate(fd, size);
+}
+
+int files_extend(const struct files *files, int fd, uint64_t from, uint64_t size)
+{
+    return files->io.extend ? files->io.extend(files->io.userdata, fd, from, size)
+                            : real_extend(fd, from, size);
 }
 
 int files_sync_directory(int directory_fd)
@@ -125,7 +143,7 @@ int files_make_reserve(const struct files *files, uint64_t size)
     if (fstatat(files->state_fd, "reserve", &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         (uint64_t)status.st_size == size)
         return 0;
-    files_drop_reserve(files);
+    (void)unlinkat(files->state_fd, "reserve", 0);
     fd = openat(files->state_fd, "reserve.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
@@ -139,11 +157,10 @@ int files_make_reserve(const struct files *files, uint64_t size)
     return r < 0 ? r : files_sync_directory(files->state_fd);
 }
 
-void files_drop_reserve(const struct files *files)
+void files_use_reserve(const struct files *files)
 {
-    (void)unlinkat(files->state_fd, "reserve", 0);
-    (void)unlinkat(files->state_fd, "reserve.tmp", 0);
-    (void)files_sync_directory(files->state_fd);
+    /* Where journal/ is another file system, its room is of no use to it. */
+    (void)renameat(files->state_fd, "reserve", files->journal_fd, "spare");
 }
 
 static int open_directory(int at, const char *name, int *ret_fd)

@@ -26,13 +26,17 @@ int files_write(const struct files *files, int fd, const void *data, size_t leng
                 uint64_t offset);
 int files_sync(const struct files *files, int fd);
 int files_allocate(const struct files *files, int fd, uint64_t size);
+/* For a file that nobody else writes to meanwhile. */
+int files_extend(const struct files *files, int fd, uint64_t from, uint64_t size);
 /* After create, rename and removal: a name is durable only when its directory is. */
 int files_sync_directory(int directory_fd);
 /* All of it, or -ENODATA where the file ends before, or -errno. */
 int files_read(int fd, void *data, size_t length, uint64_t offset);
 /* STATE/reserve: present with that size and synced, or -errno and not there. */
 int files_make_reserve(const struct files *files, uint64_t size);
-void files_drop_reserve(const struct files *files);
+/* Makes the spare segment of it, if it is there: the room changes its name, and is at no time
+ * anybody's. */
+void files_use_reserve(const struct files *files);
 
 /* Writes the one line that explains `error` and returns `error`. */
 int store_error(char **ret_error, int error, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -136,7 +136,7 @@ static int roll(struct journal *journal, size_t size)
     if (same || segment)
         return 0;
     /* None is ready: either there is no room for it, or its preparation is behind. */
-    return atomic_load(&journal->progress->space) == STORE_SPACE_OK ? -EAGAIN : -ENOSPC;
+    return atomic_load(&journal->progress->journal_space) == STORE_SPACE_OK ? -EAGAIN : -ENOSPC;
 }
 
 /* Once a turn: what need not be asked for each record. */
@@ -174,8 +174,7 @@ int journal_append(struct journal *journal, size_t size, bool use_reserve, uint8
     assert(size % 8 == 0 && size >= sizeof(struct record_header) && size <= RECORD_SIZE_MAX);
     if (atomic_load_explicit(&journal->progress->failure, memory_order_relaxed) != 0)
         return -EIO;
-    if (!use_reserve &&
-        atomic_load_explicit(&journal->progress->space, memory_order_relaxed) != STORE_SPACE_OK)
+    if (!use_reserve && progress_space(journal->progress) != STORE_SPACE_OK)
         return -ENOSPC;
     /* Read without the lock: only the owner writes it. */
     if (!journal->filling)

@@ -17,17 +17,26 @@ void progress_fail(struct progress *progress, int error)
         progress_notify(progress);
 }
 
-void progress_set_space(struct progress *progress, enum store_space space)
+void progress_set_space(struct progress *progress, atomic_int *of, enum store_space space)
 {
-    if (atomic_exchange(&progress->space, (int)space) != (int)space)
+    if (atomic_exchange(of, (int)space) != (int)space)
         progress_notify(progress);
+}
+
+/* Asked for each record: no order with other memory is wanted. */
+enum store_space progress_space(const struct progress *progress)
+{
+    int journal = atomic_load_explicit(&progress->journal_space, memory_order_relaxed);
+    int store = atomic_load_explicit(&progress->store_space, memory_order_relaxed);
+
+    return (enum store_space)(journal > store ? journal : store);
 }
 
 void progress_get(const struct progress *progress, struct store_watermarks *ret_watermarks)
 {
     *ret_watermarks = (struct store_watermarks){
         .failure = atomic_load(&progress->failure),
-        .space = (enum store_space)atomic_load(&progress->space),
+        .space = progress_space(progress),
         .stored = atomic_load(&progress->stored),
         .stored_place = atomic_load(&progress->stored_place),
         .stored_time = atomic_load(&progress->stored_time),

@@ -179,12 +179,54 @@ int segment_open(const struct files *files, uint64_t number, struct segment **re
     return 0;
 }
 
-bool segment_is(int fd, uint64_t number)
+bool segment_exists(const struct files *files, uint64_t number)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(number, name);
+    return faccessat(files->journal_fd, name, F_OK, 0) == 0;
+}
+
+/* Whether the file still is that segment, and not a successor of it. */
+static bool is_still(const struct segment *segment)
 {
     struct segment_header header;
 
-    return files_read(fd, &header, sizeof(header), 0) == 0 && header.crc == header_crc(&header) &&
-           header.number == number;
+    return files_read(segment->fd, &header, sizeof(header), 0) == 0 &&
+           header.crc == header_crc(&header) && header.number == segment->number;
+}
+
+/* Most records fit the first block; only long ones cost a second read. */
+static int read_bytes(const struct segment *segment, uint64_t offset, uint8_t *buffer)
+{
+    uint64_t room = segment->size - offset;
+    size_t length = room < BLOCK_SIZE ? room : BLOCK_SIZE;
+    struct record_header header;
+    int r;
+
+    if (length < sizeof(header))
+        return -EBADMSG;
+    r = files_read(segment->fd, buffer, length, offset);
+    if (r < 0)
+        return r;
+    memcpy(&header, buffer, sizeof(header));
+    if (header.length > RECORD_SIZE_MAX || header.length > room)
+        return -EBADMSG;
+    return header.length <= length ? 0 : files_read(segment->fd, buffer, header.length, offset);
+}
+
+int segment_read_record(const struct segment *segment, uint64_t offset, uint8_t *buffer,
+                        struct record *ret_record)
+{
+    int r = offset < segment->size ? read_bytes(segment, offset, buffer) : -EBADMSG;
+
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    /* Looked at last, and whatever was read: the file may have been recycled since, and then says
+     * so before it takes new records. */
+    if (!is_still(segment))
+        return -ENOENT;
+    return r < 0 || record_decode(buffer, RECORD_SIZE_MAX, ret_record) < 0 ? -EBADMSG : 0;
 }
 
 static int compare_numbers(const void *a, const void *b)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <core/record.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -57,7 +58,10 @@ int segment_create(const struct files *files, uint64_t number, uint64_t size,
 int segment_open(const struct files *files, uint64_t number, struct segment **ret_segment);
 struct segment *segment_free(struct segment *segment);
 void segment_cleanup(struct segment **segment);
-/* Whether the descriptor still is that segment, and not its successor in the same file. */
-bool segment_is(int fd, uint64_t number);
+bool segment_exists(const struct files *files, uint64_t number);
+/* Copies the record there into `buffer` (RECORD_SIZE_MAX bytes, 8-aligned): 0; -ENOENT where the
+ * file has become another segment meanwhile; -EBADMSG where there is no record. */
+int segment_read_record(const struct segment *segment, uint64_t offset, uint8_t *buffer,
+                        struct record *ret_record);
 /* The numbers of all segments, ascending; the caller frees them. */
 int segment_list(const struct files *files, uint64_t **ret_numbers, size_t *ret_count);

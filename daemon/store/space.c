@@ -1,9 +1,12 @@
 /*
  * Three states. OK: the reserve is there and the disk has given what was asked. RESERVE: preparing
- * the next segment failed, or the reserve could not be made; the reserve is given up for the
- * segment's sake, and only confirmations, credit refunds and the like may use what there is. FULL:
- * not even that was enough; what is left is the rest of the segment in use. The thread tries again
- * each second and whenever it is kicked, and returns to OK once segment and reserve are both there.
+ * the next segment failed, or the reserve could not be made; the reserve becomes the next segment,
+ * and only confirmations, credit refunds and the like may use what there is. FULL: that is used up,
+ * too; what is left is the rest of the segment in use. The thread tries again each second and
+ * whenever it is kicked, and returns to OK once segment and reserve are both there.
+ *
+ * The reserve is never given back to the file system first: whoever fills the disk would be
+ * quicker. The store's pages have a reserve of their own, inside their file (checkpoint.c).
  */
 #include "space.h"
 
@@ -17,12 +20,6 @@
 
 #define READY_WANTED 2
 #define RETRY_MS 1000
-
-/* One segment's worth for the journal, one for the store's pages. */
-static uint64_t reserve_size(const struct space *space)
-{
-    return 2 * space->options.segment_size;
-}
 
 int space_init(struct space *space, const struct files *files, struct progress *progress,
                const struct space_options *options, uint64_t oldest, uint64_t tail, uint64_t last)
@@ -198,15 +195,16 @@ static int64_t work(struct space *space)
 
     let_go_of_past(space);
     ready = prepare(space);
-    reserve = ready && files_make_reserve(space->files, reserve_size(space)) == 0;
+    reserve = ready && files_make_reserve(space->files, space->options.segment_size) == 0;
     if (!ready) {
-        files_drop_reserve(space->files);
+        files_use_reserve(space->files);
         (void)prepare_one(space);
         ready = ready_count(space) > 0;
     }
-    progress_set_space(space->progress, ready && reserve ? STORE_SPACE_OK
-                                        : ready          ? STORE_SPACE_RESERVE
-                                                         : STORE_SPACE_FULL);
+    progress_set_space(space->progress, &space->progress->journal_space,
+                       ready && reserve ? STORE_SPACE_OK
+                       : ready          ? STORE_SPACE_RESERVE
+                                        : STORE_SPACE_FULL);
     return ready && reserve && ready_count(space) >= READY_WANTED ? -1 : RETRY_MS;
 }
 

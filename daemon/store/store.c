@@ -119,7 +119,7 @@ static int begin_epoch(struct store *store)
     images_init(&none, &store->hash_key);
     r = database_apply(store->database, &none, &store->state);
     images_deinit(&none);
-    return r;
+    return r == -EXFULL ? -ENOSPC : r;
 }
 
 static void init_progress(struct store *store)
@@ -345,24 +345,6 @@ int store_each(struct store *store, enum record_table table, store_row_function 
     return database_each(store->database, table, function, userdata);
 }
 
-/* Most records fit the first block; only long ones cost a second read. */
-static int read_bytes(int fd, uint64_t offset, uint64_t limit, uint8_t *buffer)
-{
-    size_t length = limit - offset < BLOCK_SIZE ? limit - offset : BLOCK_SIZE;
-    struct record_header header;
-    int r;
-
-    if (length < sizeof(header))
-        return -EUCLEAN;
-    r = files_read(fd, buffer, length, offset);
-    if (r < 0)
-        return r;
-    memcpy(&header, buffer, sizeof(header));
-    if (header.length > RECORD_SIZE_MAX || header.length > limit - offset)
-        return -EUCLEAN;
-    return header.length <= length ? 0 : files_read(fd, buffer, header.length, offset);
-}
-
 int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
                       struct record *ret_record)
 {
@@ -373,12 +355,9 @@ int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
         return -ENOENT;
     r = segment_open(&store->files, place >> 32, &segment);
     if (r == 0)
-        r = read_bytes(segment->fd, (uint32_t)place, segment->size, buffer);
-    if (r < 0)
-        return r == -EBADMSG ? -EUCLEAN : r;
-    /* Looked at last: the file may have been recycled since, and then says so before it takes new
-     * records. */
-    if (!segment_is(segment->fd, segment->number))
-        return -ENOENT;
-    return record_decode(buffer, RECORD_SIZE_MAX, ret_record) < 0 ? -EUCLEAN : 0;
+        r = segment_read_record(segment, (uint32_t)place, buffer, ret_record);
+    /* The name goes before the header changes. */
+    else if (r == -EBADMSG && !segment_exists(&store->files, place >> 32))
+        r = -ENOENT;
+    return r == -EBADMSG ? -EUCLEAN : r;
 }

@@ -49,6 +49,27 @@ static bool says_no_balance(const struct refusal *refusal)
     return refusal->message && strcasestr(refusal->message, "balance not found");
 }
 
+/* The statuses that can only mean that the request was not carried out. Any other may come from
+ * somebody in between who did not wait for the end (408, 460, 499), or from a lock, held or stuck
+ * (409, 423): those say nothing about the outcome. */
+static bool is_proof(int status)
+{
+    switch (status) {
+    case 400:
+    case 402:
+    case 404:
+    case 405:
+    case 410:
+    case 411:
+    case 413:
+    case 414:
+    case 415:
+    case 422:
+        return true;
+    }
+    return false;
+}
+
 enum upstream_outcome answer_classify(int status, const struct refusal *refusal)
 {
     switch (status) {
@@ -58,12 +79,11 @@ enum upstream_outcome answer_classify(int status, const struct refusal *refusal)
         return UPSTREAM_FORBIDDEN;
     case 429:
         return UPSTREAM_RATE_LIMITED;
-    case 409: /* a lock, held or stuck: it says nothing about the outcome */
-        return UPSTREAM_FAILED;
     }
     if (status >= 200 && status <= 299)
         return UPSTREAM_OK;
-    if (status < 400 || status > 599)
+    /* The words below are StellarTools' own: it says them with a 500, too. */
+    if (!is_proof(status) && (status < 500 || status > 599))
         return UPSTREAM_FAILED;
     if (says_insufficient(refusal))
         return UPSTREAM_INSUFFICIENT;

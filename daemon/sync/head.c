@@ -7,6 +7,7 @@
 #include <util/macros.h>
 
 #define DISTANCE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
+#define WINDOW_MAX_SECONDS INT64_C(3600)
 #define SECONDS_MAX INT64_C(253402300799) /* the year 9999 */
 
 static const struct {
@@ -97,7 +98,9 @@ void head_rate(const struct head *head, struct rate *ret_rate)
     int64_t retry_date = value_date(head->retry_after);
     struct rate rate = {value_number(head->limit), value_number(head->remaining), -1, -1};
 
-    if (reset >= 0 && date >= 0)
+    /* Windows are minutes long: what is further away is no time in seconds (but in milliseconds,
+     * say), and to obey it would be to stop for a day. */
+    if (reset >= 0 && date >= 0 && reset - date <= WINDOW_MAX_SECONDS)
         rate.reset_in = distance(reset - date);
     if (retry_seconds >= 0)
         rate.retry_after = distance(retry_seconds);

@@ -2,8 +2,9 @@
  * The few lines of an answer's head that matter: the date, and what they say about the rate limit.
  *
  * Times in them are the server's. Our clock may differ from it, so a reset time becomes a distance
- * through the answer's own Date, and is unknown where that is missing. Distances are cut at a day:
- * a header that some proxy made up must not silence us for a year.
+ * through the answer's own Date, and is unknown where that is missing, or where it is more than an
+ * hour ahead. What Retry-After says is cut at a day. A header that some proxy made up, or that
+ * counts in other units, must not silence us for a year.
  */
 #pragma once
 

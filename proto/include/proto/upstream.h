@@ -88,19 +88,20 @@
 #define UPSTREAM_OUTCOMES(X)                                                                       \
     X(OK, "ok", 0) /* 2xx, readable */                                                             \
     X(INSUFFICIENT, "insufficient",                                                                \
-      1) /* a recognised JSON error, whatever the status: "Insufficient credits…" */             \
+      1) /* a recognised JSON error, with a refusal's status or 5xx: "Insufficient credits…" */  \
     X(NO_BALANCE, "no_balance",                                                                    \
       1) /* a recognised JSON error "balance not found", or null for a balance */                  \
     X(NOT_FOUND, "not_found", 1) /* 404 with a recognised JSON error */                            \
     X(NO_ENDPOINT, "no_endpoint",                                                                  \
       0) /* 404 without one (HTML, empty): an older server, or a wrong base_url */                 \
-    X(REFUSED, "refused", 1)           /* another 4xx with a recognised JSON error, not 409 */     \
+    X(REFUSED, "refused",                                                                          \
+      1) /* 400, 402, 405, 410, 411, 413 to 415, 422 with a recognised JSON error */               \
     X(UNAUTHORIZED, "unauthorized", 1) /* 401 */                                                   \
     X(FORBIDDEN, "forbidden", 1)       /* 403 */                                                   \
     X(RATE_LIMITED, "rate_limited", 1) /* 429 */                                                   \
     X(NOT_SENT, "not_sent",                                                                        \
       1) /* no connection came about: provably not one byte of the request left */                 \
-    X(FAILED, "failed", 0) /* any other answer: 409, 5xx, a redirect, HTML, an unreadable 2xx */   \
+    X(FAILED, "failed", 0)         /* any other answer: 408, 409, 5xx, a redirect, HTML, … */    \
     X(UNANSWERED, "unanswered", 0) /* timeout, reset, or the helper is gone */
 
 enum upstream_outcome {

@@ -752,3 +752,79 @@ Test(engine, adapters_are_told_of_new_calls)
     turn();
     cr_assert_eq(changes, 1);
 }
+
+/* --- blocking calls whose wait fails --- */
+
+static int consume_blocking(int64_t amount, const struct creditd_stamp *stamp,
+                            struct creditd_consume_result *ret_result)
+{
+    struct creditd_consume_request request = {
+        .who.customer_id = "cus_1", .product_id = "prod_1", .raw_amount = amount, .stamp = stamp};
+
+    return creditd_consume(c, &request, ret_result);
+}
+
+static void answer_all(struct fake *to)
+{
+    size_t answered = to->count;
+
+    fake_take(to);
+    for (size_t i = answered == 1 ? 0 : answered; i < to->count; i++)
+        fake_answer_consume(to, &to->requests[i], 1000 + to->requests[i].raw_amount, i > 1);
+}
+
+Test(engine, K3_a_blocking_call_whose_wait_fails_is_over)
+{
+    struct creditd_consume_result result;
+    struct creditd_stamp stamp;
+
+    fake.wait_error = -ENOMEM;
+    cr_assert_eq(consume_blocking(1, NULL, &result), -ENOMEM);
+    cr_assert_eq(creditd_pending(c), 0, "it is left behind");
+    cr_assert(creditd_reply_in_doubt(creditd_last(c)));
+    cr_assert_not_null(creditd_reply_stamp(creditd_last(c)));
+    stamp = *creditd_reply_stamp(creditd_last(c));
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 1);
+
+    /* Its late answer comes first, and is not the next call's. */
+    fake.wait_error = 0;
+    fake.on_wait = answer_all;
+    cr_assert_eq(consume_blocking(2, NULL, &result), 0);
+    cr_assert_eq(result.balance, 1002);
+    cr_assert_eq(fake.count, 2);
+    cr_assert_eq(fake.closes, 0);
+    cr_assert_eq(consume_blocking(1, &stamp, &result), 0);
+    cr_assert(result.replayed);
+    cr_assert_arr_eq(fake.requests[2].stamp.bytes, fake.requests[0].stamp.bytes,
+                     sizeof stamp.bytes);
+}
+
+Test(engine, K3_a_failed_wait_for_a_connection_leaves_no_doubt)
+{
+    struct creditd_consume_result result;
+
+    fake.connect_error = -ECONNREFUSED;
+    fake.wait_error = -EINVAL;
+    cr_assert_eq(consume_blocking(1, NULL, &result), -EINVAL);
+    cr_assert_eq(creditd_pending(c), 0);
+    cr_assert_not(creditd_reply_in_doubt(creditd_last(c)));
+    cr_assert_null(creditd_reply_stamp(creditd_last(c)));
+}
+
+Test(engine, a_failed_wait_ends_no_other_call)
+{
+    struct creditd_consume_result result;
+    struct ended other = {0};
+
+    consume(7, &other);
+    fake.wait_error = -ENOMEM;
+    cr_assert_eq(consume_blocking(1, NULL, &result), -ENOMEM);
+    cr_assert_eq(other.runs, 0);
+    cr_assert_eq(creditd_pending(c), 1);
+    fake_take(&fake);
+    fake_answer_consume(&fake, &fake.requests[0], 3, false);
+    turn();
+    cr_assert_eq(other.runs, 1);
+    cr_assert_eq(other.balance, 3);
+}

@@ -91,6 +91,8 @@ static int fake_wait(void *context, int fd, short events, int timeout)
     cr_assert_eq(fd, fake->fd);
     if (fake->on_wait)
         fake->on_wait(fake);
+    if (fake->wait_error < 0)
+        return fake->wait_error;
     now = events_of(fake) & events;
     if (now == 0) {
         cr_assert_geq(timeout, 0, "waiting for ever for nothing");

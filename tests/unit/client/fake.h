@@ -22,7 +22,7 @@ struct fake {
     uint64_t now, wall;
     long process;
     uint64_t random_state;
-    int random_error, connect_error; /* negative errno; 0: it works */
+    int random_error, connect_error, wait_error; /* negative errno; 0: it works */
     int connections, closes;
     int fd;                         /* of the current connection, -1 */
     msgpack_sbuffer sent, answers;  /* of the current connection */

@@ -159,6 +159,18 @@ Test(offline, spend_is_limited_until_upstream_is_heard)
     stage_deinit(&stage);
 }
 
+Test(offline, what_no_reading_can_allow_asks_for_none)
+{
+    struct core_policy policy = stage_policy();
+    struct core_consumed consumed;
+    policy.max_offline_spend = 5;
+    stage_init(&stage, &policy);
+    stage_know(&stage, "cus_a", "prod_a", 1, 100);
+    cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 6, &consumed), CORE_OFFLINE_LIMIT);
+    stage_idle(&stage);
+    stage_deinit(&stage);
+}
+
 Test(offline, time_is_limited_until_upstream_is_heard)
 {
     struct core_policy policy = stage_policy();

@@ -53,9 +53,10 @@ def fail(rule, text):
 
 
 def tracked():
-    listed = subprocess.run(["git", "-C", str(root), "ls-files"], capture_output=True, text=True)
-    if listed.returncode == 0:
-        return [root / name for name in listed.stdout.splitlines() if (root / name).is_file()]
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", str(root), "ls-files"], capture_output=True, text=True)
+        if listed.returncode == 0:
+            return [root / name for name in listed.stdout.splitlines() if (root / name).is_file()]
     return [p for p in root.rglob("*") if p.is_file() and "build" not in p.parts[len(root.parts)]]
 
 

@@ -19,6 +19,8 @@ struct journal {
     int failure;
     bool loops;
     unsigned reads;
+    unsigned cancel_at; /* after so many reads; 0: not */
+    atomic_bool cancelled;
 };
 
 static uint64_t place_of(size_t index)
@@ -50,7 +52,8 @@ static int read_record(void *userdata, uint64_t place, uint8_t *buffer, struct r
         .epoch = 3,
     };
 
-    journal->reads++;
+    if (++journal->reads == journal->cancel_at)
+        atomic_store(&journal->cancelled, true);
     cr_assert_eq(place % 100, 0);
     cr_assert_lt(index, journal->count);
     if (journal->failure != 0)
@@ -96,6 +99,7 @@ static void get(struct page *page, struct journal *journal, int64_t limit, int64
         .pushed = 5,
         .customer = {"cus_1", 5},
         .product = {"prod_1", 6},
+        .cancelled = &journal->cancelled,
     };
     uint8_t *buffer = malloc(RECORD_SIZE_MAX);
     size_t offset_in = 0;
@@ -253,6 +257,7 @@ Test(history, a_deduction_is_found_by_its_sequence_and_epoch)
         {UINT64_MAX, 3, -ESRCH},
     };
     uint8_t *buffer = malloc(RECORD_SIZE_MAX);
+    const struct history_query query = {.place = place_of(9)};
     struct history_deduction found;
     struct journal journal;
 
@@ -262,7 +267,7 @@ Test(history, a_deduction_is_found_by_its_sequence_and_epoch)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct core_transaction of = {.sequence = cases[i].sequence, .epoch = cases[i].epoch};
 
-        cr_assert_eq(history_find(read_record, &journal, place_of(9), &of, buffer, &found),
+        cr_assert_eq(history_find(read_record, &journal, &query, &of, buffer, &found),
                      cases[i].result, "case %zu", i);
         if (cases[i].result != 0)
             continue;
@@ -271,7 +276,7 @@ Test(history, a_deduction_is_found_by_its_sequence_and_epoch)
         cr_assert_eq(found.raw_amount, 10 * found.credits);
     }
     journal.first = place_of(6);
-    cr_assert_eq(history_find(read_record, &journal, place_of(9),
+    cr_assert_eq(history_find(read_record, &journal, &query,
                               &(struct core_transaction){.sequence = 3, .epoch = 3}, buffer,
                               &found),
                  -ENOENT);
@@ -306,4 +311,17 @@ Test(words, transaction_ids_have_one_spelling)
                          (struct core_text){cases[i].text, strlen(cases[i].text)}, &of),
                      cases[i].good, "%s", cases[i].text);
     }
+}
+
+Test(history, a_walk_that_nobody_wants_any_more_ends)
+{
+    struct journal journal;
+    struct page page;
+
+    fill(&journal, 300);
+    journal.cancel_at = 7;
+    get(&page, &journal, 1, 250);
+    cr_assert_eq(page.result, -ECANCELED);
+    cr_assert_eq(journal.reads, 7);
+    drop(&page);
 }

@@ -10,13 +10,13 @@
 #include <unistd.h>
 #include <util/macros.h>
 
+#include "segment.h"
 #include "support.h"
 
-/* A disk with room for so many more bytes; the reserve gives its part back when it goes. */
+/* A disk on which nothing fits while it is full. What comes free is taken by others at once. */
 struct disk {
     pthread_mutex_t lock;
-    bool full;          /* nothing fits, but in what the reserve gave back */
-    bool full_for_good; /* not even there */
+    bool full;
     char reserve[128];
 };
 
@@ -29,10 +29,7 @@ static int disk_allocate(void *userdata, int fd, uint64_t size)
     bool full;
 
     pthread_mutex_lock(&self->lock);
-    full = self->full_for_good || (self->full && access(self->reserve, F_OK) == 0);
-    /* One segment takes what the reserve was: the next finds nothing. */
-    if (self->full && !full)
-        self->full_for_good = true;
+    full = self->full;
     pthread_mutex_unlock(&self->lock);
     return full ? -ENOSPC : -posix_fallocate(fd, 0, (off_t)size);
 }
@@ -54,11 +51,10 @@ static void teardown(void)
 
 TestSuite(space, .init = setup, .fini = teardown, .timeout = 60);
 
-static void disk_set(bool full, bool full_for_good)
+static void disk_set(bool full)
 {
     pthread_mutex_lock(&disk.lock);
     disk.full = full;
-    disk.full_for_good = full_for_good;
     pthread_mutex_unlock(&disk.lock);
 }
 
@@ -80,10 +76,10 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
 
     keeper_open(&keeper);
     keeper_wait_prepared(&keeper);
-    disk_set(true, false);
+    disk_set(true);
     cr_assert_eq(append_until_refused(false), -ENOSPC);
     keeper_wait_space(&keeper, STORE_SPACE_RESERVE);
-    cr_assert_neq(access(disk.reserve, F_OK), 0, "the reserve was not given back");
+    cr_assert_neq(access(disk.reserve, F_OK), 0, "the reserve was not used");
     refused_at = keeper_marks(&keeper).appended;
     segment = keeper.place >> 32;
 
@@ -99,7 +95,7 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
     store_checkpoint(keeper.store);
     keeper_wait_stored(&keeper, keeper_marks(&keeper).durable);
 
-    disk_set(false, false);
+    disk_set(false);
     store_checkpoint(keeper.store);
     keeper_wait_space(&keeper, STORE_SPACE_OK);
     cr_assert_eq(access(disk.reserve, F_OK), 0, "the reserve was not made again");
@@ -111,14 +107,14 @@ Test(space, J6_deductions_stop_and_confirmations_go_on)
 
 Test(space, J6_no_room_for_the_reserve)
 {
-    disk_set(true, true);
+    disk_set(true);
     cr_assert_eq(keeper_try_open(&keeper), -ENOSPC);
-    disk_set(false, false);
+    disk_set(false);
     keeper_open(&keeper);
     keeper_wait_prepared(&keeper);
     keeper_close(&keeper, false);
     cr_assert_eq(unlink(disk.reserve), 0);
-    disk_set(true, true);
+    disk_set(true);
     keeper_open(&keeper);
     keeper_wait_space(&keeper, STORE_SPACE_RESERVE);
     cr_assert_eq(keeper_try_append(&keeper, false), -ENOSPC);
@@ -207,6 +203,38 @@ Test(space, J1_segments_go_when_older_than_the_retention)
     keeper_close(&keeper, false);
     keeper_open(&keeper);
     keeper_close(&keeper, false);
+}
+
+/* A reader that had the file open when it was let go of: whatever new bytes it has met, it is told
+ * of a gap, not of damage. */
+Test(space, J1_a_recycled_segment_is_a_gap_for_its_readers)
+{
+    CLEANUP(cleanup_free) char *journal = path_of(&keeper, "journal");
+    CLEANUP(segment_cleanup) struct segment *segment = NULL;
+    static uint64_t buffer[RECORD_SIZE_MAX / 8];
+    struct files files = {.state_fd = -1, .lock_fd = -1};
+    uint8_t *bytes = (uint8_t *)buffer;
+    uint32_t first, garbage = UINT32_MAX;
+    struct record record;
+
+    keeper_open(&keeper);
+    (void)keeper_append(&keeper, true);
+    first = (uint32_t)keeper.place;
+    fill(4);
+    files.instance = store_instance(keeper.store);
+    files.journal_fd = open(journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(segment_open(&files, 1, &segment), 0);
+    cr_assert_eq(segment_read_record(segment, first, bytes, &record), 0);
+    keeper_close(&keeper, true);
+
+    keeper.options.retention_ms = 1;
+    keeper_open(&keeper);
+    cr_assert(goes(2));
+    fill(4); /* the spare file is in use again */
+    keeper_close(&keeper, true);
+    cr_assert_eq(pwrite(segment->fd, &garbage, sizeof(garbage), first), sizeof(garbage));
+    cr_assert_eq(segment_read_record(segment, first, bytes, &record), -ENOENT);
+    close(files.journal_fd);
 }
 
 Test(space, J1_segments_go_when_there_are_too_many_bytes)

@@ -124,6 +124,28 @@ Test(classify, P2_a_409_says_nothing)
         expect("upstream.transaction", &table[i]);
 }
 
+Test(classify, P2_whoever_did_not_wait_for_the_end_proves_nothing)
+{
+    static const int no_proof[] = {408, 418, 421, 423, 424, 425, 426, 451, 460, 494, 499};
+    static const int proof[] = {400, 402, 405, 410, 411, 413, 414, 415, 422};
+    struct row row = {.body = "{\"error\":\"Request timeout\"}", .message = "Request timeout"};
+
+    row.outcome = "failed";
+    for (size_t i = 0; i < ARRAY_SIZE(no_proof); i++) {
+        row.status = no_proof[i];
+        expect("upstream.transaction", &row);
+    }
+    row.outcome = "refused";
+    for (size_t i = 0; i < ARRAY_SIZE(proof); i++) {
+        row.status = proof[i];
+        expect("upstream.transaction", &row);
+    }
+    /* not even in words that would be believed elsewhere */
+    expect("upstream.transaction",
+           &(struct row){499, FEW, "failed", "Insufficient credits. Required: 5"});
+    expect("upstream.transaction", &(struct row){408, NONE, "failed", "Credit balance not found"});
+}
+
 Test(classify, P7_statuses_that_are_outcomes_by_themselves)
 {
     static const struct row table[] = {

@@ -35,9 +35,16 @@ Test(head, P6_the_rate_is_learned_from_headers)
         {{"X-RateLimit-Reset: 1767616516", NULL}, {-1, -1, -1, -1}, 0},
         /* past, and far away */
         {{DATE, "X-RateLimit-Reset: 1767616000", NULL}, {-1, -1, 0, -1}, INT64_C(1767616496000)},
-        {{DATE, "X-RateLimit-Reset: 9999999999", NULL},
-         {-1, -1, 86400000, -1},
+        {{DATE, "X-RateLimit-Reset: 9999999999", NULL}, {-1, -1, -1, -1}, INT64_C(1767616496000)},
+        /* an hour is the most; milliseconds, and seconds from now */
+        {{DATE, "X-RateLimit-Reset: 1767620096", NULL},
+         {-1, -1, 3600000, -1},
          INT64_C(1767616496000)},
+        {{DATE, "X-RateLimit-Reset: 1767620097", NULL}, {-1, -1, -1, -1}, INT64_C(1767616496000)},
+        {{DATE, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1767616516000", NULL},
+         {-1, 0, -1, -1},
+         INT64_C(1767616496000)},
+        {{DATE, "X-RateLimit-Reset: 20", NULL}, {-1, -1, 0, -1}, INT64_C(1767616496000)},
         {{"Retry-After: 7", NULL}, {-1, -1, -1, 7000}, 0},
         {{"Retry-After: 0", NULL}, {-1, -1, -1, 0}, 0},
         {{"Retry-After: 99999999999999999999", NULL}, {-1, -1, -1, -1}, 0},

@@ -86,12 +86,12 @@ Test(config, defaults)
     cr_assert_eq(c->products.count, 0);
     cr_assert_eq(c->access.admin.count, 0);
     cr_assert_str_eq(c->http.prefix, "/api/auth/stellar");
-    cr_assert_eq(c->limits.message_size, 1048576);
+    cr_assert_eq(c->limits.message_size, 131072);
     cr_assert_eq(c->limits.in_flight, 1024);
     cr_assert_eq(c->limits.connections, 10000);
     cr_assert_eq(c->limits.connections_per_user, 1000);
     cr_assert_eq(c->limits.idle_time, -1);
-    cr_assert_eq(c->limits.write_queue, 8388608);
+    cr_assert_eq(c->limits.write_queue, 1048576);
     cr_assert_eq(c->limits.dedupe_keys_per_user, 1000000);
     cr_assert_eq(c->limits.dedupe_clients_per_user, 1000000);
     cr_assert_eq(c->limits.upstream_turns_per_user, 60);

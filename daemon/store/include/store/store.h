@@ -6,7 +6,7 @@
  *   STATE/lock            flock: one serve at a time (J7)
  *   STATE/journal/        segments, named by number: 0000000000000001.journal …
  *   STATE/store/          LMDB: data.mdb, lock.mdb
- *   STATE/reserve         room kept for confirmations and checkpoints when the disk is full (J6)
+ *   STATE/reserve         room kept for confirmations when the disk is full (J6)
  *
  * Threads: the owner's thread appends and flushes; a journal thread writes and syncs batches; a
  * checkpoint thread reads durable records back from the journal (never the owner's memory) and puts
@@ -34,7 +34,7 @@ enum store_durability {
 enum store_space {
     STORE_SPACE_OK,
     STORE_SPACE_RESERVE /* deductions are refused */,
-    STORE_SPACE_FULL
+    STORE_SPACE_FULL    /* and the reserve is used up, or a checkpoint waits for room */
 };
 
 /* The system calls that can fail in ways that matter; tests pass their own. NULL members: the real
@@ -45,6 +45,8 @@ struct store_io {
                  uint64_t offset);                          /* all of it, or -errno */
     int (*sync)(void *userdata, int fd);                    /* fdatasync: 0 or -errno */
     int (*allocate)(void *userdata, int fd, uint64_t size); /* writes zeros: 0 or -errno */
+    /* Makes a file of `from` bytes, whose content stays, `size` bytes long, all of them its own. */
+    int (*extend)(void *userdata, int fd, uint64_t from, uint64_t size);
 };
 
 struct store_options {
