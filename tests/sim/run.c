@@ -359,6 +359,12 @@ static void come_to_rest(struct sim *sim)
     int64_t until = sim->now + REST_WITHIN, next_look = sim->now;
     uint64_t most = sim->step + REST_STEPS;
     calm_down(sim);
+    /* A push carries 2^31 − 1 credits at most, one an interval: what is pending may need many. */
+    struct core_summary before;
+    core_get_summary(sim->core, &before);
+    int64_t pushes = before.pending_credits / INT32_MAX;
+    until += pushes * (sim->scenario.policy.push_interval + 2000) * 4;
+    most += (uint64_t)pushes * 100;
     while (!sim->failed && !(at_rest(sim) && all_agree(sim))) {
         if (sim->now > until || sim->step > most) {
             struct core_summary summary;
