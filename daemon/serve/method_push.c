@@ -158,7 +158,7 @@ int method_push_list(struct request *request)
 
     if ((request->params.present & PROTO_BIT(LIMIT)) != 0)
         limit = request->params.values[PROTO_PARAMETER_LIMIT].number;
-    if (limit < 1 || limit > PUSHES_MAX) {
+    if (limit < 1 || limit > PUSHES_MAX)
         request_refuse(request, PROTO_ERROR_INVALID_PARAMETER, "limit must be from 1 to 1000",
                        "parameter", "limit");
     else

@@ -134,7 +134,6 @@ int method_status(struct request *request)
     msgpack_packer *packer;
     int64_t now = serve_now(serve);
 
-    core_get_summary(serve->core, &summary);
     store_get_watermarks(serve->store, &marks);
     intents = count_intents(serve->core);
     packer = request_result(request, 11);
@@ -147,7 +146,7 @@ int method_status(struct request *request)
     pack_ledger(packer, serve, &marks);
     pack_key(packer, "balances");
     pack_map(packer, 1);
-    pack_kv_int(packer, "resident", summary.resident);
+    pack_kv_int(packer, "resident", summary->resident);
     pack_kv_int(packer, "connections", (int64_t)serve->connection_count);
     pack_key(packer, "requests");
     pack_map(packer, 2);

@@ -14,6 +14,12 @@
 #define ADMITTED_MAX 64u
 #define RUNNING_MAX 2u
 
+/* What only a search has: histories are many, and charged by their size. */
+struct search {
+    struct hash128 key; /* who waits for it */
+    struct found found;
+};
+
 struct history_job {
     struct list of_connection, of_queue;
     struct transactions *transactions;
@@ -27,11 +33,8 @@ struct history_job {
     char names[2 * PROTO_ID_MAX];
     msgpack_sbuffer answer;
     int result;
-    /* A search: */
-    bool searches;
-    struct hash128 key; /* who waits for it */
-    struct found found;
-    uint64_t *open; /* for the query; owned; NULL: none */
+    struct search *search; /* owned; NULL: a history */
+    uint64_t *open;        /* for the query; owned; NULL: none */
 };
 
 void transactions_init(struct transactions *transactions, struct serve *serve)
@@ -91,6 +94,7 @@ static void job_free(struct history_job *job)
     transactions->running_count -= job->running;
     msgpack_sbuffer_destroy(&job->answer);
     free(job->open);
+    free(job->search);
     free(job);
 }
 
@@ -109,7 +113,7 @@ static int pack_refusal(struct history_job *job, int error)
 static void search_end(struct history_job *job, int r)
 {
     struct serve *serve = job->transactions->serve;
-    const struct list *waits = waiting_find(&serve->waiting, job->key);
+    const struct list *waits = waiting_find(&serve->waiting, job->search->key);
     struct found *found;
 
     (void)serve_now(serve); /* something to do: the end of the turn */
@@ -118,12 +122,12 @@ static void search_end(struct history_job *job, int r)
     if (waits != NULL && !list_is_empty(waits) && (found = malloc(sizeof(*found))) != NULL) {
         struct parked *parked = CONTAINER_OF(waits->next, struct parked, of_target);
 
-        job->found.result = r;
-        *found = job->found;
+        job->search->found.result = r;
+        *found = job->search->found;
         free(parked->found);
         parked->found = found;
     }
-    waiting_wake(&serve->waiting, job->key);
+    waiting_wake(&serve->waiting, job->search->key);
 }
 
 /* Answers with what the walk has packed, or a refusal. */
@@ -133,7 +137,7 @@ static void job_end(struct history_job *job, int r)
 
     list_remove(&job->of_queue);
     job_detach(job); /* answering may end the connection */
-    if (job->searches) {
+    if (job->search != NULL) {
         search_end(job, r);
     } else if (connection != NULL) {
         if (r < 0)
@@ -158,9 +162,9 @@ static int job_walk(struct history_job *job, uint8_t *buffer)
     struct store *store = job->transactions->serve->store;
     int r;
 
-    if (job->searches)
-        return history_find(job_read, store, &job->query, &job->found.deduction.of, buffer,
-                            &job->found.deduction);
+    if (job->search != NULL)
+        return history_find(job_read, store, &job->query, &job->search->found.deduction.of, buffer,
+                            &job->search->found.deduction);
     r = message_pack_result(&job->answer, job->msgid);
     return r < 0 ? r : history_pack(job_read, store, &job->query, buffer, &job->answer);
 }
@@ -377,11 +381,16 @@ int transactions_search(struct request *request, const struct core_balance *bala
 
     if (r < 0)
         return r;
-    job->searches = true;
-    job->key = waiting_search_key(++serve->transactions.searches);
-    job->found.balance = core_balance_hash(serve->core, balance->customer, balance->product);
-    job->found.deduction.of = *of;
-    request->wait_key = job->key;
+    job->search = calloc(1, sizeof(*job->search));
+    if (job->search == NULL) {
+        job_free(job);
+        return -ENOMEM;
+    }
+    job->search->key = waiting_search_key(++serve->transactions.searches);
+    job->search->found.balance =
+        core_balance_hash(serve->core, balance->customer, balance->product);
+    job->search->found.deduction.of = *of;
+    request->wait_key = job->search->key;
     job_start(job);
     return 0;
 }

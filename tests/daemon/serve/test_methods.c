@@ -4,6 +4,7 @@
 #include "fixture.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <util/clock.h>
 
@@ -289,6 +290,57 @@ METHOD_TEST(P8_a_refused_push_is_listed_retried_and_dropped)
                              "a test"));
     fixture_wait_status(&fixture, "pending.credits", 0);
     cr_assert_eq(fake_sync_consumed(&fixture.sync), 1);
+}
+
+METHOD_TEST(P8_the_log_says_why_a_push_is_parked)
+{
+    json_t *list;
+    char line[256], *log;
+
+    fixture.sync.refuse_pushes = true;
+    json_decref(consume(10));
+    fixture_wait_status(&fixture, "pushes.parked", 1);
+    list = harness_call(&fixture.client, "push.list", "{}");
+    snprintf(line, sizeof(line),
+             "push.parked: customer cus_1, product prod_1, push %s; StellarTools said: "
+             "validation_error: too odd?for us\n",
+             harness_text(json_array_get(json_object_get(list, "data"), 0), "push_id"));
+    json_decref(list);
+    log = harness_process_log(&fixture.serve);
+    cr_assert_not_null(strstr(log, line), "%s", log);
+    free(log);
+}
+
+METHOD_TEST(push_list_says_whether_there_are_more)
+{
+    static const struct {
+        int64_t limit;
+        size_t rows;
+        bool more;
+    } cases[] = {{1, 1, true}, {2, 2, true}, {3, 3, false}, {100, 3, false}};
+    json_t *list;
+
+    fixture.sync.refuse_pushes = true;
+    for (int i = 0; i < 3; i++) {
+        char customer[16];
+
+        snprintf(customer, sizeof(customer), "cus_%d", i);
+        json_decref(harness_call(&fixture.client, "credits.consume", "{s:s, s:s, s:i}",
+                                 "customer_id", customer, "product_id", "prod_1", "raw_amount",
+                                 10));
+    }
+    fixture_wait_status(&fixture, "pushes.parked", 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        list = harness_call(&fixture.client, "push.list", "{s:I, s:s}", "limit", cases[i].limit,
+                            "state", "parked");
+        cr_assert_eq(json_array_size(json_object_get(list, "data")), cases[i].rows, "case %zu", i);
+        cr_assert_eq(harness_bool(list, "has_more"), cases[i].more, "case %zu", i);
+        json_decref(list);
+    }
+    list = harness_call(&fixture.client, "push.list", "{s:s}", "state", "doubt");
+    cr_assert_eq(json_array_size(json_object_get(list, "data")), 0);
+    cr_assert_not(harness_bool(list, "has_more"));
+    json_decref(list);
 }
 
 METHOD_TEST(status)
