@@ -34,7 +34,7 @@ enum store_durability {
 enum store_space {
     STORE_SPACE_OK,
     STORE_SPACE_RESERVE /* deductions are refused */,
-    STORE_SPACE_FULL    /* and the reserve is used up, or a checkpoint waits for room */
+    STORE_SPACE_FULL /* and the reserve is used up, or a checkpoint waits for room */
 };
 
 /* The system calls that can fail in ways that matter; tests pass their own. NULL members: the real
