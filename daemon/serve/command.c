@@ -2,6 +2,7 @@
 #include "command.h"
 #include "connection.h"
 #include "serve.h"
+#include "waiting.h"
 #include <errno.h>
 #include <proto/message.h>
 #include <string.h>
@@ -79,6 +80,9 @@ int command_not_done(struct request *request, int status, const struct core_bala
     case CORE_COLD:
         request->wait_slot = balance->slot;
         return REQUEST_COLD;
+    case -EAGAIN: /* a segment of the journal is still being made, or the disk is behind */
+        request->wait_slot = WAITING_ROOM;
+        return REQUEST_ROOM;
     case CORE_INSUFFICIENT:
         request_refuse_int(request, PROTO_ERROR_INSUFFICIENT_CREDITS,
                            "there are not that many credits available", "available",

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <util/log.h>
 
+#define FIND_MAX 1000u
+
 void events_init(struct events *events, struct serve *serve)
 {
     memset(events, 0, sizeof(*events));
@@ -39,12 +41,38 @@ static int events_reserve(struct events *events)
     return 0;
 }
 
-static void copy_id(char *copy, struct core_text text)
+static void copy_text(char *copy, size_t most, const char *text, size_t length)
 {
-    size_t length = text.length < PROTO_ID_MAX ? text.length : PROTO_ID_MAX;
-
-    memcpy(copy, text.data, length);
+    if (length > most)
+        length = most;
+    if (length > 0)
+        memcpy(copy, text, length);
     copy[length] = '\0';
+}
+
+/* A look at the history does not name the push that it is for. */
+static void find_push(struct core *core, uint32_t slot, char *id)
+{
+    struct core_push push;
+    size_t position = 0;
+    uint32_t at;
+
+    while (position < FIND_MAX && core_next_push(core, &position, &push, &at))
+        if (at == slot && push.state != CORE_PUSH_WATCHED) {
+            core_push_id(core, push.epoch, push.sequence, id);
+            return;
+        }
+}
+
+static void add_parked(const struct events *events, uint32_t slot, struct event_item *item)
+{
+    const struct exchange *cause = events->cause;
+
+    if (cause != NULL && cause->kind == EXCHANGE_PUSH)
+        copy_text(item->push_id, sizeof(item->push_id) - 1, cause->push_id, strlen(cause->push_id));
+    else
+        find_push(events->serve->core, slot, item->push_id);
+    copy_text(item->said, EVENTS_SAID_MAX, events->said, events->said_length);
 }
 
 void events_add(struct events *events, enum core_event event, uint32_t slot, uint64_t sequence)
@@ -61,17 +89,25 @@ void events_add(struct events *events, enum core_event event, uint32_t slot, uin
     item = &events->items[events->first + events->count++];
     item->event = event;
     item->sequence = sequence;
-    copy_id(item->customer, balance.customer);
-    copy_id(item->product, balance.product);
+    copy_text(item->customer, PROTO_ID_MAX, balance.customer.data, balance.customer.length);
+    copy_text(item->product, PROTO_ID_MAX, balance.product.data, balance.product.length);
+    item->push_id[0] = item->said[0] = '\0';
+    if (event == CORE_EVENT_PUSH_PARKED)
+        add_parked(events, slot, item);
 }
 
 static void event_tell(const struct event_item *item)
 {
     enum log_level level =
-        item->event == CORE_EVENT_PUSH_PARKED || item->event == CORE_EVENT_CREDITS_OVERDRAWN
-            ? LOG_LEVEL_NOTICE
-            : LOG_LEVEL_INFO;
+        item->event == CORE_EVENT_CREDITS_OVERDRAWN ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
 
+    if (item->event == CORE_EVENT_PUSH_PARKED) {
+        log_warning("%s: customer %s, product %s, push %s; StellarTools said: %s",
+                    words_event(item->event), item->customer, item->product,
+                    item->push_id[0] != '\0' ? item->push_id : "(many)",
+                    item->said[0] != '\0' ? item->said : "nothing");
+        return;
+    }
     log_line(level, "%s: customer %s, product %s", words_event(item->event), item->customer,
              item->product);
 }

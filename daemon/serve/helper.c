@@ -29,10 +29,15 @@ static void running_done(struct running *running, const struct exchange_answer *
 {
     struct helper *helper = running->helper;
     struct serve *serve = helper->serve;
+    struct events *events = &serve->events;
     int r;
 
     write_created(serve, &running->exchange, answer); /* while the exchange is still known */
+    events->cause = &running->exchange;
     r = core_exchange_done(serve->core, running->exchange.id, answer, serve_now(serve));
+    events->cause = NULL;
+    events->said = NULL;
+    events->said_length = 0;
     if (r < 0)
         log_error("the end of an exchange with StellarTools: %s", strerror(-r));
     if (running->exchange.kind == EXCHANGE_ERRAND)
@@ -60,12 +65,14 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
 {
     struct running *running = userdata;
     struct helper *helper = running->helper;
+    struct events *events = &helper->serve->events;
     struct exchange_answer answer;
 
     switch (reply->kind) {
     case IPC_REPLY_RESULT:
         upstream_read_answer(running->exchange.kind, running->exchange.intent_kind, reply->result,
                              &helper->scratch, &answer);
+        (void)upstream_read_message(reply->result, &events->said, &events->said_length);
         running_done(running, &answer, reply->result);
         break;
     case IPC_REPLY_ERROR:

@@ -263,7 +263,9 @@ static void refuse_late(struct request *request, int result)
 {
     const struct refusal *late = &request->wait_late;
 
-    if (result == REQUEST_WAIT)
+    if (result == REQUEST_ROOM)
+        refuse_errno(request, -EAGAIN);
+    else if (result == REQUEST_WAIT)
         request_refuse(request, late->error, late->text, late->data_key, late->data_value);
     else
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
@@ -286,6 +288,7 @@ static void request_wait(struct request *request, int result)
         r = waiting_park_load(waiting, request);
         break;
     case REQUEST_COLD:
+    case REQUEST_ROOM:
         r = waiting_park_slot(waiting, request);
         break;
     case REQUEST_WAIT:

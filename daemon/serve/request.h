@@ -47,6 +47,7 @@ enum request_result {
     REQUEST_ANSWERED = 0, /* … or has seen to it that an answer comes */
     REQUEST_LOAD,         /* the balance must be brought in from the store first */
     REQUEST_COLD,         /* wait_slot must be read first */
+    REQUEST_ROOM,         /* the ledger takes no more for a moment: again when it has got on */
     REQUEST_WAIT,         /* something else, known by wait_key, must happen first */
 };
 

@@ -95,6 +95,7 @@ static void on_progress(uv_async_t *handle)
     core_set_stored(serve->core, marks.stored);
     transactions_advance(&serve->transactions);
     helper_pass(&serve->helper, marks.durable);
+    waiting_slot_ready(&serve->waiting, WAITING_ROOM);
 }
 
 /* --- signals --- */

@@ -283,3 +283,9 @@ void upstream_read_answer(enum exchange_kind kind, int intent_kind, const msgpac
     }
     *ret_answer = answer;
 }
+
+bool upstream_read_message(const msgpack_object *map, const char **ret_text, size_t *ret_length)
+{
+    return map->type == MSGPACK_OBJECT_MAP &&
+           map_get_text(map, "message", ret_text, ret_length) == 1;
+}

@@ -8,6 +8,7 @@
 #include <core/exchange.h>
 #include <msgpack.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The method's name, and its parameters: one map. `timeout` in ms. */
@@ -29,6 +30,9 @@ void upstream_scratch_deinit(struct upstream_scratch *scratch);
  * the scratch is used again; texts, as long as the message. `intent_kind` is a create's. */
 void upstream_read_answer(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
                           struct upstream_scratch *scratch, struct exchange_answer *ret_answer);
+/* The text that came with an answer: true, or false where there is none. It points into the
+ * message, and does not hold the key: creditd-sync has seen to that. */
+bool upstream_read_message(const msgpack_object *map, const char **ret_text, size_t *ret_length);
 /* An answer that never came. */
 void upstream_no_answer(enum exchange_outcome outcome, struct exchange_answer *ret_answer);
 

@@ -54,6 +54,8 @@ int waiting_park(struct waiting *waiting, struct request *request, struct hash12
 void waiting_wake(struct waiting *waiting, struct hash128 key);
 /* Who waits for that key: the first of the list's links is parked.of_target; NULL: nobody. */
 struct list *waiting_find(struct waiting *waiting, struct hash128 key);
+/* In place of a slot: the next progress of the ledger. */
+#define WAITING_ROOM UINT32_MAX
 /* A reading of that slot has ended. May be called from within the engine: nothing is tried here. */
 void waiting_slot_ready(struct waiting *waiting, uint32_t slot);
 /* Tries again what is ready. */

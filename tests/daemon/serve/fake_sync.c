@@ -81,7 +81,9 @@ static json_t *answer_push(struct fake_sync *sync, const json_t *params)
 
     if (sync->refuse_pushes) {
         atomic_fetch_add(&sync->pushes, 1);
-        return fake_answer("refused", 400);
+        result = fake_answer("refused", 400);
+        json_object_set_new(result, "message", json_string("validation_error: too odd\nfor us"));
+        return result;
     }
     cr_assert_lt(sync->row_count, FAKE_ROWS);
     row = &sync->rows[sync->row_count++];

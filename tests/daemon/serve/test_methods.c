@@ -4,6 +4,7 @@
 #include "fixture.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <util/clock.h>
 
@@ -289,6 +290,25 @@ METHOD_TEST(P8_a_refused_push_is_listed_retried_and_dropped)
                              "a test"));
     fixture_wait_status(&fixture, "pending.credits", 0);
     cr_assert_eq(fake_sync_consumed(&fixture.sync), 1);
+}
+
+METHOD_TEST(P8_the_log_says_why_a_push_is_parked)
+{
+    json_t *list;
+    char line[256], *log;
+
+    fixture.sync.refuse_pushes = true;
+    json_decref(consume(10));
+    fixture_wait_status(&fixture, "pushes.parked", 1);
+    list = harness_call(&fixture.client, "push.list", "{}");
+    snprintf(line, sizeof(line),
+             "push.parked: customer cus_1, product prod_1, push %s; StellarTools said: "
+             "validation_error: too odd?for us\n",
+             harness_text(json_array_get(json_object_get(list, "data"), 0), "push_id"));
+    json_decref(list);
+    log = harness_process_log(&fixture.serve);
+    cr_assert_not_null(strstr(log, line), "%s", log);
+    free(log);
 }
 
 METHOD_TEST(status)
