@@ -87,7 +87,8 @@ static struct need balance_need(const struct core *core, const struct balance *b
         int64_t since = balance->own ? balance->own->row.begun_at
                                      : balance->pending_since + core->policy.push_interval;
         int64_t push_due = later(since, balance->push_at);
-        bool read_first = balance->row->flags & CORE_ROW_READ_FIRST;
+        /* A gift needs no reading before it; the deduction after it does. */
+        bool read_first = !balance->own && (balance->row->flags & CORE_ROW_READ_FIRST);
         push_due = read_first ? balance->read_at : push_due;
         if (push_due < need.due)
             need = (struct need){TURN_PUSH, read_first ? EXCHANGE_BALANCE : EXCHANGE_PUSH, NULL,

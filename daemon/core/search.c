@@ -6,7 +6,6 @@
  */
 #include "state.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,13 +271,18 @@ int search_begin(struct core *core, struct job *job, int64_t now, struct exchang
 
 /* --- answers --- */
 
+static unsigned lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (unsigned)(c - 'A' + 'a') : (unsigned char)c;
+}
+
 static bool same_spelling(const struct exchange_object *row, const char *email, bool exact)
 {
     if (row->email_length != strlen(email))
         return false;
     for (size_t i = 0; i < row->email_length; i++) {
-        unsigned char a = (unsigned char)row->email[i], b = (unsigned char)email[i];
-        if (exact ? a != b : tolower(a) != tolower(b))
+        char a = row->email[i], b = email[i];
+        if (exact ? a != b : lower(a) != lower(b))
             return false;
     }
     return true;

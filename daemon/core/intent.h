@@ -1,0 +1,47 @@
+/*
+ * An intent in memory, between intent_table.c, which keeps and records them, and intent.c, which
+ * carries them out.
+ */
+#pragma once
+
+#include "state.h"
+
+#define INTENT_KEEP_ENDED (INT64_C(24) * 60 * 60 * 1000)
+#define INTENT_RETRY_MS 1000
+
+/* The row: this, then owner and payload. */
+struct intent_image {
+    struct hash128 key, fingerprint;
+    uint64_t sequence;
+    int64_t ended_at;
+    uint32_t epoch, uid;
+    uint32_t kind, state, attempt;
+    uint32_t clean; /* no attempt so far can have run: the next answer is a first one */
+    uint32_t has_key;
+    uint16_t owner_length, payload_length;
+    char object_id[CORE_OBJECT_ID_SIZE];
+    char message[200];
+    char padding[7];
+};
+
+struct intent {
+    struct job job; /* first */
+    struct intent_image row;
+    char *owner; /* owned: the user of a customer, the customer of the rest; then the payload */
+    uint64_t last_sequence;
+    unsigned empty, pages;
+    bool probing; /* its exchange only finds out whether upstream answers */
+    int64_t delay;
+    char cursor[CORE_OBJECT_ID_SIZE];
+};
+
+/* Out of memory; its record says so already, or it never had one. */
+void intent_forget(struct core *core, struct intent *intent);
+struct core_text intent_owner(const struct intent *intent);
+struct core_text intent_payload(const struct intent *intent);
+/* The intent as `next`, by a record; its sequence, if it has none yet, is the record's. */
+int intent_append(struct core *core, struct intent *intent, struct intent_image *next,
+                  enum record_type type, bool deleted, int64_t now);
+/* Upstream has made the object. */
+int intent_succeeded(struct core *core, struct intent *intent, const struct exchange_object *object,
+                     int64_t now);
