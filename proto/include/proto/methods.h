@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 /* What a caller must be allowed. NONE: anybody who can connect. A session carries READ, CONSUME and
- * REFUND for its own user's things. */
+ * REFUND for its own user's things, with one exception: credits.refund takes the peer's own role,
+ * since a user could otherwise give their own spending back. */
 enum proto_role {
     PROTO_ROLE_NONE,
     PROTO_ROLE_READ,
