@@ -132,7 +132,7 @@ void creditd_transactions_clear(struct creditd_transactions_result *result);
 
 /* Gives a deduction back, whole or in part, once: asked again, it is answered with the first one's
  * result, or CREDITD_CONFLICT where another amount was named. Sent again. Takes the role "refund",
- * or the user's own session.
+ * with a session as well: a user could otherwise give their own spending back.
  */
 struct creditd_credit_refund_request {
     struct creditd_who who;
