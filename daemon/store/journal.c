@@ -105,7 +105,7 @@ static bool fits(const struct batch *batch, size_t size)
 }
 
 /* Closes the open batch, since `size` more do not fit: in the same segment, or in the next. */
-static int roll(struct journal *journal, size_t size)
+static int roll(struct journal *journal, size_t size, bool use_reserve)
 {
     bool same = fits_segment(journal->open->segment, open_end(journal->open), HEADER_SIZE + size);
     struct segment *segment = NULL;
@@ -120,7 +120,7 @@ static int roll(struct journal *journal, size_t size)
     if (!next)
         return full ? -EAGAIN : -ENOMEM;
     if (!same)
-        segment = space_take(journal->space);
+        segment = space_take(journal->space, use_reserve);
 
     (void)pthread_mutex_lock(&journal->lock);
     if (!same && !segment) {
@@ -135,8 +135,11 @@ static int roll(struct journal *journal, size_t size)
     (void)pthread_mutex_unlock(&journal->lock);
     if (same || segment)
         return 0;
-    /* None is ready: either there is no room for it, or its preparation is behind. */
-    return atomic_load(&journal->progress->journal_space) == STORE_SPACE_OK ? -EAGAIN : -ENOSPC;
+    /* None is ready. Its preparation is behind, or it is being made of the reserve; or there is no
+     * room for it. */
+    enum store_space space = progress_space(journal->progress);
+    bool coming = space == STORE_SPACE_OK || (use_reserve && space == STORE_SPACE_RESERVE);
+    return coming ? -EAGAIN : -ENOSPC;
 }
 
 /* Once a turn: what need not be asked for each record. */
@@ -152,12 +155,12 @@ static int begin_turn(struct journal *journal)
     return journal->filling ? 0 : -EAGAIN;
 }
 
-static int make_room(struct journal *journal, size_t size)
+static int make_room(struct journal *journal, size_t size, bool use_reserve)
 {
     if (HEADER_SIZE + size + 3 * (size_t)BLOCK_SIZE > journal->options.segment_size)
         return -E2BIG;
     while (!fits(journal->open, size)) {
-        int r = roll(journal, size);
+        int r = roll(journal, size, use_reserve);
 
         if (r < 0)
             return r;
@@ -180,7 +183,7 @@ int journal_append(struct journal *journal, size_t size, bool use_reserve, uint8
     if (!journal->filling)
         r = begin_turn(journal);
     if (r == 0)
-        r = make_room(journal, size);
+        r = make_room(journal, size, use_reserve);
     if (r < 0)
         return r;
     batch = journal->open;

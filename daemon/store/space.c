@@ -45,12 +45,15 @@ int space_init(struct space *space, const struct files *files, struct progress *
     return 0;
 }
 
-struct segment *space_take(struct space *space)
+struct segment *space_take(struct space *space, bool use_reserve)
 {
     struct segment *segment;
 
     (void)pthread_mutex_lock(&space->lock);
     segment = space->ready;
+    /* Asked again here: the state may have changed since the record was let in. */
+    if (!use_reserve && progress_space(space->progress) != STORE_SPACE_OK)
+        segment = NULL;
     if (segment) {
         space->ready = segment->next;
         segment->next = NULL;
@@ -197,6 +200,8 @@ static int64_t work(struct space *space)
     ready = prepare(space);
     reserve = ready && files_make_reserve(space->files, space->options.segment_size) == 0;
     if (!ready) {
+        /* Before there is something to take: it must not become a deduction's. */
+        progress_set_space(space->progress, &space->progress->journal_space, STORE_SPACE_RESERVE);
         files_use_reserve(space->files);
         (void)prepare_one(space);
         ready = ready_count(space) > 0;

@@ -36,8 +36,9 @@ struct space {
 int space_init(struct space *space, const struct files *files, struct progress *progress,
                const struct space_options *options, uint64_t oldest, uint64_t tail, uint64_t last);
 int space_start(struct space *space);
-/* The next segment, or NULL where none is ready. The caller owns it. Does not block. */
-struct segment *space_take(struct space *space);
+/* The next segment, or NULL where none is ready for that: without `use_reserve`, none while room is
+ * short. The caller owns it. Does not block. */
+struct segment *space_take(struct space *space, bool use_reserve);
 /* Something has changed that may let go of segments, or make room. */
 void space_kick(struct space *space);
 /* While a pin is held no segment is let go of. Waits for the one that is just going. */
