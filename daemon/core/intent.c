@@ -36,8 +36,8 @@ static int retry(struct core *core, struct intent *intent, int64_t now)
 
 static int doubt(struct core *core, struct intent *intent, int64_t now);
 
-/* A customer's: the link and the object are in the same record as the end, so that neither is
- * without the other. */
+/* A customer's: the link and the object are one record, the end of the intent is another. A crash
+ * between the two leaves an intent whose user is linked: intent_fire drops it. */
 static int end_customer(struct core *core, struct intent *intent,
                         const struct exchange_object *object, int64_t now)
 {
