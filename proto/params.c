@@ -6,6 +6,7 @@
 #include "params.h"
 #include <assert.h>
 #include <math.h>
+#include <proto/events.h>
 #include <proto/limits.h>
 #include <proto/methods.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #define COUNT_RANGE "must be an integer from 0 to 9007199254740991"
 
 _Static_assert(PROTO_ID_MAX == 128 && PROTO_TEXT_MAX == 1024 && PROTO_KEY_MAX == 255 &&
+                   PROTO_BODY_MAX == 524288 && PROTO_FILTERS_MAX == 32 &&
                    PROTO_AMOUNT_MAX == INT64_C(9007199254740991),
                "the reasons below say so");
 
@@ -46,7 +48,7 @@ static const char *decode_id(const msgpack_object *object, struct proto_value *v
     return NULL;
 }
 
-static const char *decode_secret(const msgpack_object *object, struct proto_value *value)
+static const char *decode_bytes(const msgpack_object *object, struct proto_value *value)
 {
     /* str and bin have the same layout in msgpack-c, but only by accident. */
     if (object->type == MSGPACK_OBJECT_STR) {
@@ -58,7 +60,49 @@ static const char *decode_secret(const msgpack_object *object, struct proto_valu
     } else {
         return "must be text or bytes";
     }
+    return NULL;
+}
+
+static const char *decode_secret(const msgpack_object *object, struct proto_value *value)
+{
+    const char *wrong = decode_bytes(object, value);
+
+    if (wrong != NULL)
+        return wrong;
     return value->length >= 1 && value->length <= SECRET_MAX ? NULL : "must be 1 to 16384 bytes";
+}
+
+static const char *decode_body(const msgpack_object *object, struct proto_value *value)
+{
+    const char *wrong = decode_bytes(object, value);
+
+    if (wrong != NULL)
+        return wrong;
+    return value->length >= 1 && value->length <= PROTO_BODY_MAX ? NULL
+                                                                 : "must be 1 to 524288 bytes";
+}
+
+static const char *decode_filters(const msgpack_object *object, struct proto_value *value)
+{
+    const char *allowed = "must be an array of 1 to 32 event types, like \"credits.low\", "
+                          "\"credits.*\" or \"*\"";
+    unsigned mask = 0;
+
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size == 0 ||
+        object->via.array.size > PROTO_FILTERS_MAX)
+        return allowed;
+    for (uint32_t i = 0; i < object->via.array.size; i++) {
+        const msgpack_object *filter = &object->via.array.ptr[i];
+        unsigned bits = filter->type == MSGPACK_OBJECT_STR
+                            ? proto_event_filter(filter->via.str.ptr, filter->via.str.size)
+                            : 0;
+
+        if (bits == 0)
+            return allowed;
+        mask |= bits;
+    }
+    value->number = mask;
+    return NULL;
 }
 
 struct number_reasons {
@@ -155,6 +199,10 @@ static const char *decode_value(enum proto_type type, const msgpack_object *obje
         return metadata_check(object);
     case PROTO_TYPE_STAMP:
         return decode_stamp(object, value);
+    case PROTO_TYPE_FILTERS:
+        return decode_filters(object, value);
+    case PROTO_TYPE_BODY:
+        return decode_body(object, value);
     }
     return "is of no known type";
 }

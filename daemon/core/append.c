@@ -60,13 +60,9 @@ void append_finish(struct core *core, struct append *append, enum record_type ty
 
 void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t sequence)
 {
-    for (uint32_t bit = 1; events; bit <<= 1) {
-        if (!(events & bit))
-            continue;
-        events &= ~bit;
-        if (core->effects.event)
-            core->effects.event(core->effects.userdata, (enum core_event)bit, slot, sequence);
-    }
+    for (unsigned type = 0; core->effects.event && events >> type != 0; type++)
+        if (events >> type & 1)
+            core->effects.event(core->effects.userdata, (enum core_event_type)type, slot, sequence);
 }
 
 uint32_t crossing(const struct core *core, struct core_row *row, bool spent)
@@ -74,27 +70,27 @@ uint32_t crossing(const struct core *core, struct core_row *row, bool spent)
     int64_t available = row_available(row);
     uint32_t events = 0;
 
-    if (available > core->policy.credit_low_threshold) {
+    if (available > (core->policy.threshold_count ? core->policy.thresholds[0] : -1)) {
         if (row->flags & CORE_ROW_LOW)
-            events |= CORE_EVENT_CREDITS_RECOVERED;
+            events |= CORE_EVENT_BIT(CREDITS_RECOVERED);
         row->flags &= ~(uint32_t)CORE_ROW_LOW;
     } else if (spent && !(row->flags & CORE_ROW_LOW)) {
         row->flags |= CORE_ROW_LOW;
-        events |= CORE_EVENT_CREDITS_LOW;
+        events |= CORE_EVENT_BIT(CREDITS_LOW);
     }
 
     if (available > 0) {
         row->flags &= ~(uint32_t)CORE_ROW_EXHAUSTED;
     } else if (spent && !(row->flags & CORE_ROW_EXHAUSTED)) {
         row->flags |= CORE_ROW_EXHAUSTED;
-        events |= CORE_EVENT_CREDITS_EXHAUSTED;
+        events |= CORE_EVENT_BIT(CREDITS_EXHAUSTED);
     }
 
     if (available >= 0) {
         row->flags &= ~(uint32_t)CORE_ROW_OVERDRAWN;
     } else if (!(row->flags & CORE_ROW_OVERDRAWN)) {
         row->flags |= CORE_ROW_OVERDRAWN;
-        events |= CORE_EVENT_CREDITS_OVERDRAWN;
+        events |= CORE_EVENT_BIT(CREDITS_OVERDRAWN);
     }
     return events;
 }

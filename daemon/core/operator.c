@@ -55,7 +55,8 @@ int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
     if (push->row.reason != CORE_PARK_REFUSED)
         return CORE_MAY_HAVE_RUN;
     struct balance *balance = balance_by_id(core, push->row.balance);
-    int r = push_undo(core, balance, push, NULL, true, CORE_EVENT_PUSH_RESUMED, now, ret_sequence);
+    int r =
+        push_undo(core, balance, push, NULL, true, CORE_EVENT_BIT(PUSH_RESUMED), now, ret_sequence);
     if (r == 0)
         resumed(core, balance, now);
     return r;
@@ -90,7 +91,7 @@ int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
         .push = &over,
         .type = RECORD_WRITE_OFF,
         .uid = uid,
-        .events = CORE_EVENT_PUSH_RESUMED,
+        .events = CORE_EVENT_BIT(PUSH_RESUMED),
         .detail = &detail,
         .detail_length = sizeof(detail.push) + length,
         .use_reserve = true,

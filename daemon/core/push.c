@@ -338,7 +338,7 @@ int push_park(struct core *core, struct balance *balance, struct push *push,
 
     next.state = CORE_PUSH_PARKED;
     next.reason = (uint16_t)reason;
-    return record_state(core, balance, push, &next, RECORD_PUSH_PARKED, CORE_EVENT_PUSH_PARKED,
+    return record_state(core, balance, push, &next, RECORD_PUSH_PARKED, CORE_EVENT_BIT(PUSH_PARKED),
                         answer, now, NULL);
 }
 

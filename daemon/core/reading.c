@@ -119,7 +119,7 @@ int product_park(struct core *core, uint32_t index, const struct core_push *push
                    */
     row.parked = 1;
     row.suggested = credits > 0 ? core_credits(amount, credits) : 0;
-    int r = product_append(core, product, &row, now, CORE_EVENT_PUSH_PARKED);
+    int r = product_append(core, product, &row, now, CORE_EVENT_BIT(PUSH_PARKED));
     if (r < 0)
         return r;
     product->row = row;

@@ -161,8 +161,15 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
         return intent_load(core, key, key_length, value, value_length);
     case TABLE_CUSTOMER:
     case TABLE_SUBSCRIPTIONS:
-    case TABLE_ACCESS: /* from records; from the store they come when they are asked for */
+    case TABLE_ACCESS:
+    case TABLE_REFUND:
+    case TABLE_PAYMENT: /* from records; from the store they come when they are asked for */
         return object_replay(core, table, key, key_length, value, value_length, core->sequence + 1);
+    case TABLE_EVENT:
+    case TABLE_SUBSCRIBER:
+    case TABLE_HOOK:
+    case TABLE_DELIVERY:
+    case TABLE_WEBHOOK:
     case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;

@@ -449,8 +449,8 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
 int link_load(struct core *core, enum record_table table, const void *key, size_t key_length,
               const void *value, size_t value_length);
 void links_deinit(struct core *core);
-/* What fits into a record beside the rest of it. */
-#define OBJECT_BODY_MAX (RECORD_SIZE_MAX - 1024u)
+/* What fits into a record beside the rest of it, and beside events that tell all of it twice. */
+#define OBJECT_BODY_MAX (63u * 1024u)
 struct object_image {
     int64_t synced_at;
     /* the body follows */

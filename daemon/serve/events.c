@@ -1,8 +1,8 @@
 /* See events.h. */
 #include "events.h"
 #include "serve.h"
-#include "words.h"
 #include <errno.h>
+#include <proto/events.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
@@ -41,6 +41,9 @@ static int events_reserve(struct events *events)
     return 0;
 }
 
+_Static_assert(CORE_EVENT_COUNT_ == (int)PROTO_EVENT_COUNT_,
+               "the engine's types are those of the wire");
+
 static void copy_text(char *copy, size_t most, const char *text, size_t length)
 {
     if (length > most)
@@ -75,7 +78,7 @@ static void add_parked(const struct events *events, uint32_t slot, struct event_
     copy_text(item->said, EVENTS_SAID_MAX, events->said, events->said_length);
 }
 
-void events_add(struct events *events, enum core_event event, uint32_t slot, uint64_t sequence)
+void events_add(struct events *events, enum core_event_type event, uint32_t slot, uint64_t sequence)
 {
     struct core_balance balance;
     struct event_item *item;
@@ -83,7 +86,7 @@ void events_add(struct events *events, enum core_event event, uint32_t slot, uin
     if (!core_balance_at(events->serve->core, slot, serve_now(events->serve), &balance))
         return;
     if (events->first + events->count == events->capacity && events_reserve(events) < 0) {
-        log_error("event %s is not told: out of memory", words_event(event));
+        log_error("event %s is not told: out of memory", proto_event_type(event));
         return;
     }
     item = &events->items[events->first + events->count++];
@@ -103,12 +106,12 @@ static void event_tell(const struct event_item *item)
 
     if (item->event == CORE_EVENT_PUSH_PARKED) {
         log_warning("%s: customer %s, product %s, push %s; StellarTools said: %s",
-                    words_event(item->event), item->customer, item->product,
+                    proto_event_type(item->event), item->customer, item->product,
                     item->push_id[0] != '\0' ? item->push_id : "(many)",
                     item->said[0] != '\0' ? item->said : "nothing");
         return;
     }
-    log_line(level, "%s: customer %s, product %s", words_event(item->event), item->customer,
+    log_line(level, "%s: customer %s, product %s", proto_event_type(item->event), item->customer,
              item->product);
 }
 

@@ -14,7 +14,7 @@
 struct serve;
 
 struct event_item {
-    enum core_event event;
+    enum core_event_type event;
     uint64_t sequence;
     char customer[PROTO_ID_MAX + 1], product[PROTO_ID_MAX + 1];
     /* push.parked: which, and what StellarTools said; empty: not known, nothing */
@@ -35,6 +35,7 @@ struct events {
 void events_init(struct events *events, struct serve *serve);
 void events_deinit(struct events *events);
 /* May be called from within the engine. */
-void events_add(struct events *events, enum core_event event, uint32_t slot, uint64_t sequence);
+void events_add(struct events *events, enum core_event_type event, uint32_t slot,
+                uint64_t sequence);
 /* The watermark has moved: tells what it covers. */
 void events_pass(struct events *events, uint64_t durable);

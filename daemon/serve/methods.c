@@ -1,6 +1,13 @@
 /* See methods.h. */
 #include "methods.h"
 
+/* In the table, and not built. */
+static int method_none(struct request *request)
+{
+    request_refuse(request, PROTO_ERROR_UNKNOWN_METHOD, "this is not there yet", NULL, NULL);
+    return REQUEST_ANSWERED;
+}
+
 static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PING] = method_ping,
     [PROTO_METHOD_STATUS] = method_status,
@@ -32,6 +39,17 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PUSH_LIST] = method_push_list,
     [PROTO_METHOD_PUSH_RETRY] = method_push_retry,
     [PROTO_METHOD_PUSH_DROP] = method_push_drop,
+    [PROTO_METHOD_PUSH_SETTLE] = method_none,
+    [PROTO_METHOD_EVENT_SUBSCRIBE] = method_none,
+    [PROTO_METHOD_EVENT_ACK] = method_none,
+    [PROTO_METHOD_EVENT_LIST] = method_none,
+    [PROTO_METHOD_HOOK_LIST] = method_none,
+    [PROTO_METHOD_HOOK_RETRY] = method_none,
+    [PROTO_METHOD_HOOK_DROP] = method_none,
+    [PROTO_METHOD_WEBHOOK_DELIVER] = method_none,
+    [PROTO_METHOD_CACHE_REFRESH] = method_none,
+    [PROTO_METHOD_LEDGER_BACKUP] = method_none,
+    [PROTO_METHOD_METRICS] = method_none,
 };
 
 request_function method_function(enum proto_method method)

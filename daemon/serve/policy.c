@@ -15,7 +15,6 @@ void policy_from_config(const struct config *config, struct core_policy *ret_pol
         .max_offline_spend = config->credits.max_offline_spend,
         .max_offline_time = config->credits.max_offline_time,
         .requests_per_minute = config->credits.requests_per_minute,
-        .credit_low_threshold = config->billing.credit_low_threshold,
         .link_unverified_email = config->billing.link_unverified_email,
         .trust_customer_id = config->better_auth.trust_customer_id,
         .unknown_ttl = UNKNOWN_TTL_MS,
@@ -23,7 +22,11 @@ void policy_from_config(const struct config *config, struct core_policy *ret_pol
         .dedupe_clients_per_user = config->limits.dedupe_clients_per_user,
         .turns_per_user = config->limits.upstream_turns_per_user,
         .turns_per_customer = config->limits.upstream_turns_per_customer,
+        .threshold_count = config->billing.credit_low_threshold.count,
     };
+    _Static_assert(CORE_THRESHOLDS_MAX == CONFIG_THRESHOLDS_MAX, "as many here as there");
+    memcpy(ret_policy->thresholds, config->billing.credit_low_threshold.items,
+           sizeof(ret_policy->thresholds));
 }
 
 static uint64_t unlimited(int64_t value)

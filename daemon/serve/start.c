@@ -166,7 +166,7 @@ static void on_intent(void *userdata, uint64_t sequence)
     waiting_wake(&serve->waiting, waiting_intent_key(sequence));
 }
 
-static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
+static void on_event(void *userdata, enum core_event_type event, uint32_t slot, uint64_t sequence)
 {
     struct serve *serve = userdata;
 

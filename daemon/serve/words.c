@@ -121,22 +121,3 @@ const char *words_park_reason(unsigned reason)
         return NULL;
     }
 }
-
-const char *words_event(enum core_event event)
-{
-    switch (event) {
-    case CORE_EVENT_CREDITS_LOW:
-        return "credits.low";
-    case CORE_EVENT_CREDITS_RECOVERED:
-        return "credits.recovered";
-    case CORE_EVENT_CREDITS_EXHAUSTED:
-        return "credits.exhausted";
-    case CORE_EVENT_CREDITS_OVERDRAWN:
-        return "credits.overdrawn";
-    case CORE_EVENT_PUSH_PARKED:
-        return "push.parked";
-    case CORE_EVENT_PUSH_RESUMED:
-        return "push.resumed";
-    }
-    return NULL;
-}

@@ -1,6 +1,5 @@
 /*
- * The texts that name the ledger's things on the wire: transaction ids, and the words for states
- * and events.
+ * The texts that name the ledger's things on the wire: transaction ids, and the words for states.
  */
 #pragma once
 
@@ -29,5 +28,3 @@ const char *words_intent_kind(unsigned kind);
 const char *words_push_kind(unsigned kind);
 /* Why a push is parked; NULL where it is not. */
 const char *words_park_reason(unsigned reason);
-/* "credits.low", …; NULL for none of them. */
-const char *words_event(enum core_event event);

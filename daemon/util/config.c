@@ -45,6 +45,9 @@ struct config *config_free(struct config *config)
     for (size_t i = 0; i < config->products.count; i++)
         free(config->products.items[i].product_id);
     free(config->products.items);
+    for (size_t i = 0; i < config->low_thresholds.count; i++)
+        free(config->low_thresholds.items[i].product_id);
+    free(config->low_thresholds.items);
     free(config);
     return NULL;
 }
@@ -168,6 +171,36 @@ static int handle_product(struct config_reader *reader, const char *id, const ch
     return 1;
 }
 
+static int handle_thresholds(struct config_reader *reader, const char *id, const char *value)
+{
+    struct config *config = reader->config;
+    struct config_product_thresholds item = {0}, *grown;
+
+    if (!config_is_id(id))
+        return reader_fail(
+            reader, -EINVAL,
+            "[low_thresholds] \"%s\" is not an id; allowed are 1 to 128 of A-Z a-z 0-9 _ - .", id);
+    for (size_t i = 0; i < config->low_thresholds.count; i++)
+        if (!strcmp(config->low_thresholds.items[i].product_id, id))
+            return reader_fail(reader, -EINVAL, "[low_thresholds] %s: is given twice", id);
+    if (config_parse_thresholds(value, &item.thresholds) < 0)
+        return reader_fail(reader, -EINVAL,
+                           "[low_thresholds] %s: \"%s\" is not a number of credits, or up to 8; "
+                           "write 10, or 500, 100, 10",
+                           id, value);
+    item.product_id = strdup(id);
+    grown = reallocarray(config->low_thresholds.items, config->low_thresholds.count + 1,
+                         sizeof(*grown));
+    if (grown)
+        config->low_thresholds.items = grown;
+    if (!grown || !item.product_id) {
+        free(item.product_id);
+        return reader_fail(reader, -ENOMEM, "out of memory");
+    }
+    grown[config->low_thresholds.count++] = item;
+    return 1;
+}
+
 static int handle_option(struct config_reader *reader, const struct config_option *option,
                          const char *value)
 {
@@ -202,6 +235,8 @@ static int handle_value(void *user, const char *section, const char *key, const 
         return reader_fail(reader, -EINVAL, "%s: stands before any [section]", key);
     if (!strcmp(section, "products"))
         return handle_product(reader, key, value);
+    if (!strcmp(section, "low_thresholds"))
+        return handle_thresholds(reader, key, value);
     option = config_option_find(section, key);
     if (!option)
         /* The value is not repeated: it may be a secret under a name that does not exist. */
@@ -306,7 +341,7 @@ int config_list_options(FILE *stream)
         /* Products have keys of the operator's choosing, and stand where the documentation has
          * them. */
         if (strcmp(option->section, last) && !strcmp(option->section, "access"))
-            fputs("[products] PRODUCT_ID =\n", stream);
+            fputs("[products] PRODUCT_ID =\n[low_thresholds] PRODUCT_ID =\n", stream);
         last = option->section;
         fprintf(stream, "[%s] %s =%s%s\n", option->section, option->key, option->initial ? " " : "",
                 option->initial ? option->initial : "");

@@ -52,7 +52,7 @@ const struct config_option config_options[] = {
     TEXT(better_auth, trust_customer_id, CONFIG_BOOLEAN, "false"),
 
     TEXT(billing, create_customer_on_signup, CONFIG_BOOLEAN, "false"),
-    NUMBER(billing, credit_low_threshold, CONFIG_INTEGER, "10", 0, SAFE_INTEGER),
+    TEXT(billing, credit_low_threshold, CONFIG_THRESHOLDS, "10"),
     TEXT(billing, link_unverified_email, CONFIG_BOOLEAN, "false"),
 
     NUMBER(credits, push_interval, CONFIG_DURATION, "1s", 0, MS_DAY),
@@ -81,10 +81,20 @@ const struct config_option config_options[] = {
     TEXT(hooks, on_subscription_canceled, CONFIG_PROGRAM, NULL),
     TEXT(hooks, on_credits_low, CONFIG_PROGRAM, NULL),
     TEXT(hooks, on_event, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, user, CONFIG_STRING, NULL),
+    TEXT(hooks, secret_file, CONFIG_SECRET_PATH, NULL),
+    NUMBER(hooks, timeout, CONFIG_DURATION, "30s", 10, MS_HOUR),
+    NUMBER(hooks, retry_delay, CONFIG_DURATION, "1s", 1, MS_HOUR),
+    NUMBER(hooks, retry_delay_max, CONFIG_DURATION, "10m", 1, MS_DAY),
+    NUMBER_OR(hooks, park_after, CONFIG_DURATION, "24h", 0, 365 * MS_DAY, "never", -1),
+    NUMBER(hooks, concurrency, CONFIG_INTEGER, "4", 1, 64),
 
     TEXT(http, listen, CONFIG_LISTEN, NULL),
     TEXT(http, prefix, CONFIG_PREFIX, "/api/auth/stellar"),
     TEXT(http, trusted_origins, CONFIG_STRING, NULL),
+    NUMBER(http, body_size, CONFIG_SIZE, "64KiB", KIB, 512 * KIB),
+    NUMBER(http, connections, CONFIG_INTEGER, "1000", 1, 65536),
+    NUMBER(http, timeout, CONFIG_DURATION, "60s", 10, MS_HOUR),
 
     NUMBER(limits, message_size, CONFIG_SIZE, "128KiB", 4 * KIB, 64 * MIB),
     NUMBER(limits, in_flight, CONFIG_INTEGER, "1024", 1, 65536),
@@ -117,7 +127,7 @@ static const struct {
     [CONFIG_URL] = {"a URL", "https://host or http://host:port", config_is_url},
     [CONFIG_PROGRAM] = {"a program or a URL", "/path/of/program or https://host/path",
                         config_is_program_or_url},
-    [CONFIG_LISTEN] = {"an address to listen on", "/path/of/socket or 127.0.0.1:PORT",
+    [CONFIG_LISTEN] = {"an address to listen on, or several", "/path/of/socket 127.0.0.1:PORT",
                        config_is_listen},
     [CONFIG_PREFIX] = {"a path without a slash at its end", "/api/auth/stellar", config_is_prefix},
     [CONFIG_DURATION] = {"a duration", "500ms, 60s, 2m, 24h or 90d", NULL},
@@ -125,6 +135,7 @@ static const struct {
     [CONFIG_INTEGER] = {"a whole number", "digits only", NULL},
     [CONFIG_BOOLEAN] = {"a truth value", "true or false", NULL},
     [CONFIG_DURABILITY] = {"a durability", "always or interval", NULL},
+    [CONFIG_THRESHOLDS] = {"a number of credits, or up to 8", "10, or 500, 100, 10", NULL},
     [CONFIG_ACCESS] = {"a user or a group", "user names, uids, @groups or @gids", NULL},
 };
 
@@ -141,7 +152,7 @@ bool config_section_exists(const char *section)
     for (size_t i = 0; i < config_option_count; i++)
         if (!strcmp(config_options[i].section, section))
             return true;
-    return !strcmp(section, "products");
+    return !strcmp(section, "products") || !strcmp(section, "low_thresholds");
 }
 
 static void *config_field(struct config *config, const struct config_option *option)
@@ -269,6 +280,9 @@ int config_option_set(struct config *config, const struct config_option *option,
     case CONFIG_DURABILITY:
         r = config_parse_durability(text, field);
         break;
+    case CONFIG_THRESHOLDS:
+        r = config_parse_thresholds(text, field);
+        break;
     default:
         r = set_text(option, text, field);
     }
@@ -292,6 +306,7 @@ void config_option_clear(struct config *config, const struct config_option *opti
     case CONFIG_INTEGER:
     case CONFIG_BOOLEAN:
     case CONFIG_DURABILITY:
+    case CONFIG_THRESHOLDS:
         return;
     case CONFIG_ACCESS:
         access = config_field(config, option);

@@ -23,6 +23,7 @@ enum config_type {
     CONFIG_INTEGER,
     CONFIG_BOOLEAN,
     CONFIG_DURABILITY,
+    CONFIG_THRESHOLDS,
     CONFIG_ACCESS,
 };
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <util/macros.h>
 
+#define CREDITS_MAX ((INT64_C(1) << 53) - 1) /* what upstream's numbers hold exactly */
+
 struct unit {
     const char *name;
     int64_t factor;
@@ -113,6 +115,48 @@ int config_parse_durability(const char *text, enum config_durability *ret_value)
     return 0;
 }
 
+/* Keeps them descending; one that is there twice is refused. */
+static int thresholds_add(struct config_thresholds *thresholds, int64_t value)
+{
+    size_t at = 0;
+
+    while (at < thresholds->count && thresholds->items[at] > value)
+        at++;
+    if (thresholds->count == CONFIG_THRESHOLDS_MAX ||
+        (at < thresholds->count && thresholds->items[at] == value))
+        return -EINVAL;
+    memmove(&thresholds->items[at + 1], &thresholds->items[at],
+            (thresholds->count - at) * sizeof(thresholds->items[0]));
+    thresholds->items[at] = value;
+    thresholds->count++;
+    return 0;
+}
+
+int config_parse_thresholds(const char *text, struct config_thresholds *ret_thresholds)
+{
+    struct config_thresholds thresholds = {.count = 0};
+
+    for (const char *p = text;; p++) {
+        int64_t value;
+        int r = parse_digits(p, &value, &p);
+
+        if (r == 0 && value > CREDITS_MAX)
+            r = -EINVAL;
+        if (r == 0)
+            r = thresholds_add(&thresholds, value);
+        if (r < 0)
+            return -EINVAL;
+        if (!*p)
+            break;
+        if (*p != ',' && *p != ' ')
+            return -EINVAL;
+        while (p[1] == ' ')
+            p++;
+    }
+    *ret_thresholds = thresholds;
+    return 0;
+}
+
 bool config_is_path(const char *text)
 {
     return text[0] == '/';
@@ -131,15 +175,28 @@ bool config_is_url(const char *text)
     return false;
 }
 
-bool config_is_listen(const char *text)
+static bool is_address(const char *text, size_t length)
 {
     static const char *const hosts[] = {"127.0.0.1:", "[::1]:"};
+    const char *end = NULL;
     int64_t port;
 
     for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
         if (!strncmp(text, hosts[i], strlen(hosts[i])))
-            return !config_parse_integer(text + strlen(hosts[i]), &port) && port <= 65535;
+            return !parse_digits(text + strlen(hosts[i]), &port, &end) && end == text + length &&
+                   port <= 65535;
     return config_is_path(text);
+}
+
+bool config_is_listen(const char *text)
+{
+    for (size_t length; *text; text += length) {
+        text += strspn(text, " ");
+        length = strcspn(text, " ");
+        if (!is_address(text, length))
+            return false;
+    }
+    return true;
 }
 
 bool config_is_prefix(const char *text)

@@ -12,6 +12,8 @@
 int config_parse_integer(const char *text, int64_t *ret_value);
 int config_parse_boolean(const char *text, bool *ret_value);
 int config_parse_durability(const char *text, enum config_durability *ret_value);
+/* Numbers with commas or spaces between them, in any order. */
+int config_parse_thresholds(const char *text, struct config_thresholds *ret_thresholds);
 
 /* Whether the text has the form of an absolute path, a URL, an address to listen on, a product's
  * id. */

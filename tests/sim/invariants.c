@@ -295,7 +295,7 @@ static void check_told(struct sim *sim)
 {
     for (size_t i = 0; i < sim->told_count; i++) {
         const struct ledger_record *entry = ledger_at(&sim->ledger, sim->told[i].sequence);
-        if (entry == NULL || (entry->record.header.events & sim->told[i].event) == 0)
+        if (entry == NULL || (entry->record.header.events >> sim->told[i].event & 1) == 0)
             sim_fail(sim, "event %u was told, and record %llu does not have it",
                      (unsigned)sim->told[i].event, (unsigned long long)sim->told[i].sequence);
     }

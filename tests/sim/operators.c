@@ -78,7 +78,7 @@ static void change_policy(struct sim *sim)
     struct core_policy *policy = &sim->scenario.policy;
     policy->push_interval = prng_range(&sim->prng, 100, 3000);
     policy->refresh_interval = prng_range(&sim->prng, 3000, 100000);
-    policy->credit_low_threshold = prng_range(&sim->prng, 0, 100);
+    policy->thresholds[0] = prng_range(&sim->prng, 0, 100);
     core_set_policy(sim->core, policy, sim->now);
     process_settle(sim);
 }

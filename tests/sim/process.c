@@ -18,7 +18,7 @@ static void on_linked(void *userdata, struct hash128 key)
     people_linked(userdata, key);
 }
 
-static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
+static void on_event(void *userdata, enum core_event_type event, uint32_t slot, uint64_t sequence)
 {
     struct sim *sim = userdata;
     (void)slot;

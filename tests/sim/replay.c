@@ -32,7 +32,8 @@ static void other_ready(void *userdata, uint32_t slot)
     (void)slot;
 }
 
-static void other_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
+static void other_event(void *userdata, enum core_event_type event, uint32_t slot,
+                        uint64_t sequence)
 {
     (void)userdata;
     (void)event;

@@ -238,7 +238,7 @@ struct push {
 };
 
 struct told_event {
-    enum core_event event;
+    enum core_event_type event;
     uint64_t sequence;
 };
 

@@ -16,6 +16,8 @@
 #define PROTO_TEXT_MAX 1024u                      /* bytes of a name, an email, a reason */
 #define PROTO_METADATA_MAX 4096u                  /* bytes of metadata, as encoded msgpack */
 #define PROTO_AMOUNT_MAX ((INT64_C(1) << 53) - 1) /* upstream's numbers are doubles */
+#define PROTO_BODY_MAX (512u * 1024u)             /* bytes of a webhook's body */
+#define PROTO_FILTERS_MAX 32u                     /* filters of one subscription */
 #define PROTO_CLIENT_ID_SIZE 16u                  /* bytes: see struct proto_stamp */
 
 /* 1 to 128 of A-Z a-z 0-9 _ - . and neither "." nor "..": ids go into URLs and file names. */

@@ -34,6 +34,8 @@ enum proto_type {
     PROTO_TYPE_BOOL,
     PROTO_TYPE_METADATA, /* a map with text keys, at most PROTO_METADATA_MAX bytes encoded */
     PROTO_TYPE_STAMP,    /* [client id: 16 bytes bin, counter: 1 to 2^63-1] */
+    PROTO_TYPE_FILTERS,  /* an array of 1 to 32 filters of events; number: their bits */
+    PROTO_TYPE_BODY,     /* bytes or text, 1 byte to PROTO_BODY_MAX */
 };
 
 /* name, type. The identity comes first. */
@@ -63,7 +65,16 @@ enum proto_type {
     X(RESERVATION_ID, "reservation_id", ID)                                                        \
     X(TTL, "ttl", COUNT)                                                                           \
     X(CANCEL_AT_PERIOD_END, "cancel_at_period_end", BOOL)                                          \
-    X(TRIAL_DAYS, "trial_days", COUNT)
+    X(TRIAL_DAYS, "trial_days", COUNT)                                                             \
+    X(TYPES, "types", FILTERS)                                                                     \
+    X(AFTER, "after", COUNT)                                                                       \
+    X(SUBSCRIBER, "subscriber", ID)                                                                \
+    X(SEQUENCE, "sequence", COUNT)                                                                 \
+    X(HOOK, "hook", ID)                                                                            \
+    X(BODY, "body", BODY)                                                                          \
+    X(SIGNATURE, "signature", TEXT)                                                                \
+    X(REFUND_ID, "refund_id", ID)                                                                  \
+    X(DIRECTORY, "directory", TEXT)
 
 enum proto_parameter {
 #define X(name, text, type) PROTO_PARAMETER_##name,
@@ -147,7 +158,29 @@ enum proto_parameter {
     X(PUSH_RETRY, "push.retry", ADMIN, PROTO_BIT(PUSH_ID), 0,                                      \
       "sends a parked push again, if it cannot have run")                                          \
     X(PUSH_DROP, "push.drop", ADMIN, PROTO_BIT(PUSH_ID), PROTO_BIT(REASON),                        \
-      "writes a parked push off")
+      "writes a parked push off")                                                                  \
+    X(PUSH_SETTLE, "push.settle", ADMIN, PROTO_BIT(PUSH_ID) | PROTO_BIT(REFUND_ID), 0,             \
+      "a parked refund of a payment was made after all: as that one")                              \
+    X(EVENT_SUBSCRIBE, "event.subscribe", READ, 0,                                                 \
+      PROTO_BIT(TYPES) | PROTO_BIT(AFTER) | PROTO_BIT(SUBSCRIBER),                                 \
+      "streams events as notifications, from a place on")                                          \
+    X(EVENT_ACK, "event.ack", READ, PROTO_BIT(SUBSCRIBER) | PROTO_BIT(SEQUENCE), 0,                \
+      "keeps a subscriber's place")                                                                \
+    X(EVENT_LIST, "event.list", READ, 0, PROTO_BIT(TYPES) | PROTO_BIT(AFTER) | PROTO_BIT(LIMIT),   \
+      "events, oldest first")                                                                      \
+    X(HOOK_LIST, "hook.list", ADMIN, 0, PROTO_BIT(HOOK) | PROTO_BIT(STATE) | PROTO_BIT(LIMIT),     \
+      "the hooks, and what could not be delivered yet")                                            \
+    X(HOOK_RETRY, "hook.retry", ADMIN, PROTO_BIT(HOOK), PROTO_BIT(SEQUENCE),                       \
+      "delivers at once what waits, or is parked")                                                 \
+    X(HOOK_DROP, "hook.drop", ADMIN, PROTO_BIT(HOOK) | PROTO_BIT(SEQUENCE), 0,                     \
+      "gives up an event that could not be delivered")                                             \
+    X(WEBHOOK_DELIVER, "webhook.deliver", NONE, PROTO_BIT(BODY) | PROTO_BIT(SIGNATURE), 0,         \
+      "takes a webhook of StellarTools'; its signature is checked")                                \
+    X(CACHE_REFRESH, "cache.refresh", ADMIN, 0, PROTO_BIT(CUSTOMER_ID) | PROTO_BIT(PRODUCT_ID),    \
+      "has balances read from StellarTools soon: one, a customer's, or all")                       \
+    X(LEDGER_BACKUP, "ledger.backup", ADMIN, PROTO_BIT(DIRECTORY), 0,                              \
+      "copies the ledger into a directory, while it is in use")                                    \
+    X(METRICS, "metrics", NONE, 0, 0, "figures, as Prometheus reads them")
 
 enum proto_method {
 #define X(name, text, role, needed, other, help) PROTO_METHOD_##name,

@@ -79,8 +79,21 @@
  * - user {id, email: text|nil, email_verified: bool, name: text|nil, image: text|nil,
  *   stellartools_customer_id: id|nil}
  *
- * Notifications: sync → serve "sync.hello" {version} once when connected; serve → sync
- * "sync.reload" {} re-reads the key.
+ * webhook.verify {body: bytes or text, signature: text} checks a webhook's signature and age, asks
+ * nobody, and answers:
+ *
+ * - verdict: "valid", "invalid" (message says why), or "unavailable" (no webhook secret is
+ *   configured, or it cannot be read: message says so)
+ * - message: text|nil, at most 200 bytes
+ *
+ * and, where valid: id, type: text; created: ms since the epoch (0 where it is none); livemode:
+ * bool; object: data.object as above for objects, nil where it is none or has no id;
+ * previous_attributes: map|nil. A body that is well signed and no event of StellarTools' is
+ * "invalid".
+ *
+ * Notifications: sync → serve "sync.hello" {version, livemode: bool (false: a test key)} once when
+ * connected, and again when a new key has been read; serve → sync "sync.reload" {} re-reads the
+ * key and all other secrets.
  */
 #pragma once
 
@@ -132,5 +145,6 @@ enum upstream_outcome upstream_outcome_from_word(const char *word, unsigned long
 #define UPSTREAM_METHOD_REFUND_CREATE "upstream.refund_create"
 #define UPSTREAM_METHOD_ACCESS "upstream.access"
 #define AUTH_METHOD_SESSION "auth.session"
+#define WEBHOOK_METHOD_VERIFY "webhook.verify"
 #define UPSTREAM_NOTIFY_HELLO "sync.hello"
 #define UPSTREAM_NOTIFY_RELOAD "sync.reload"

@@ -29,6 +29,8 @@ static json_t *good_value(enum proto_parameter parameter)
         return json_true();
     case PROTO_TYPE_METADATA:
         return json_pack("{s:s}", "a", "b");
+    case PROTO_TYPE_FILTERS:
+        return json_pack("[s]", "*");
     case PROTO_TYPE_STAMP:
         return json_pack("[s, i]", "bin:00112233445566778899aabbccddeeff", 1);
     default:

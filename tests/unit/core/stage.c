@@ -31,12 +31,12 @@ static void on_ready(void *userdata, uint32_t slot)
         stage->ready[stage->ready_count++] = slot;
 }
 
-static void on_event(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence)
+static void on_event(void *userdata, enum core_event_type event, uint32_t slot, uint64_t sequence)
 {
     struct stage *stage = userdata;
     (void)slot;
     cr_assert_eq(sequence, stage->count);
-    stage->events |= event;
+    stage->events |= 1u << event;
     stage->event_count++;
 }
 
@@ -61,7 +61,8 @@ struct core_policy stage_policy(void)
                                 .in_doubt_delay = 120000,
                                 .max_offline_spend = -1,
                                 .max_offline_time = -1,
-                                .credit_low_threshold = 10,
+                                .thresholds = {10},
+                                .threshold_count = 1,
                                 .unknown_ttl = 60000,
                                 .dedupe_keys_per_user = 1000,
                                 .dedupe_clients_per_user = 100,

@@ -92,14 +92,14 @@ Test(consume, low_is_told_once_and_again_after_recovering)
     stage_spend(&stage, "cus_a", "prod_a", 890); /* 11 left */
     cr_expect_eq(stage.events, 0);
     stage_spend(&stage, "cus_a", "prod_a", 10);
-    cr_expect_eq(stage.events, CORE_EVENT_CREDITS_LOW);
+    cr_expect_eq(stage.events, CORE_EVENT_BIT(CREDITS_LOW));
     stage_spend(&stage, "cus_a", "prod_a", 10);
     cr_expect_eq(stage.event_count, 1);
 
     stage_later(&stage, 1000);
     exchange = stage_next(&stage, EXCHANGE_PUSH);
     stage_end_push(&stage, &exchange, 91, 500); /* topped up meanwhile */
-    cr_expect_eq(stage.events, CORE_EVENT_CREDITS_LOW | CORE_EVENT_CREDITS_RECOVERED);
+    cr_expect_eq(stage.events, CORE_EVENT_BIT(CREDITS_LOW) | CORE_EVENT_BIT(CREDITS_RECOVERED));
     stage_spend(&stage, "cus_a", "prod_a", 4950);
     cr_expect_eq(stage.event_count, 3);
 }
@@ -107,7 +107,7 @@ Test(consume, low_is_told_once_and_again_after_recovering)
 Test(consume, exhausted_is_told_at_zero)
 {
     stage_spend(&stage, "cus_a", "prod_a", 1000);
-    cr_expect_eq(stage.events, CORE_EVENT_CREDITS_LOW | CORE_EVENT_CREDITS_EXHAUSTED);
+    cr_expect_eq(stage.events, CORE_EVENT_BIT(CREDITS_LOW) | CORE_EVENT_BIT(CREDITS_EXHAUSTED));
     cr_expect_eq(stage.event_count, 2);
 }
 
@@ -120,7 +120,7 @@ Test(consume, overdrawn_is_told_when_it_was_spent_elsewhere)
     stage_end(&stage, &exchange, EXCHANGE_INSUFFICIENT);
     exchange = stage_await(&stage, EXCHANGE_BALANCE, 70000);
     stage_end_balance(&stage, &exchange, 20, 80);
-    cr_expect(stage.events & CORE_EVENT_CREDITS_OVERDRAWN);
+    cr_expect(stage.events & CORE_EVENT_BIT(CREDITS_OVERDRAWN));
     cr_expect_eq(stage_balance(&stage, "cus_a", "prod_a").available, -30);
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 1, &consumed), CORE_INSUFFICIENT);
     exchange = stage_await(&stage, EXCHANGE_PUSH, 70000); /* what is there is pushed */

@@ -209,17 +209,17 @@ Test(object, memory_is_never_older_than_the_store)
     cr_expect_eq(object.body_length, 3);
 }
 
+#define BODY_MAX (63u * 1024u)
+
 Test(object, too_large_is_refused)
 {
     uint64_t sequence;
-    char *body = malloc(RECORD_SIZE_MAX + 1);
-    memset(body, 'x', RECORD_SIZE_MAX);
-    body[RECORD_SIZE_MAX] = '\0';
-    cr_expect_eq(put("cus_a", body, &sequence), -E2BIG);
-    body[RECORD_SIZE_MAX - 1023] = '\0';
+    char *body = malloc(BODY_MAX + 2);
+    memset(body, 'x', BODY_MAX + 1);
+    body[BODY_MAX + 1] = '\0';
     cr_expect_eq(put("cus_a", body, &sequence), -E2BIG);
     cr_expect_eq(stage.count, 0);
-    body[RECORD_SIZE_MAX - 1024] = '\0';
+    body[BODY_MAX] = '\0';
     cr_expect_eq(put("cus_a", body, &sequence), CORE_OK);
     cr_expect_leq(stage.records[0].size, RECORD_SIZE_MAX);
     free(body);

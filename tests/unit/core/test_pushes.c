@@ -418,7 +418,7 @@ Test(push, P3_two_stories_are_parked_with_both_figures)
     cr_expect_eq(parked.reason, CORE_PARK_STORIES);
     cr_expect_eq(parked.rows_seen, 5);
     cr_expect_eq(parked.consumed_seen, 0);
-    cr_expect(stage.events & CORE_EVENT_PUSH_PARKED);
+    cr_expect(stage.events & CORE_EVENT_BIT(PUSH_PARKED));
     cr_expect_eq(balance().pushed_total, 0);
 }
 
@@ -506,7 +506,7 @@ Test(push, P4_an_unexpected_unit_counts_and_parks_the_product)
     cr_expect_eq(balance().pushed_total, 1);
     cr_expect_eq(balance().upstream, 99);
     cr_expect_eq(stage_pushes(&stage), 0);
-    cr_expect(stage.events & CORE_EVENT_PUSH_PARKED);
+    cr_expect(stage.events & CORE_EVENT_BIT(PUSH_PARKED));
     cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 10, &consumed), CORE_PRODUCT_PARKED);
     stage_later(&stage, 5000);
     stage_idle(&stage); /* nothing is sent again */

@@ -18,6 +18,8 @@
 #define AMOUNT "must be an integer from 1 to 9007199254740991"
 #define COUNT "must be an integer from 0 to 9007199254740991"
 #define STAMP "must be [client id: 16 bytes, counter: an integer from 1 to 9223372036854775807]"
+#define FILTERS                                                                                    \
+    "must be an array of 1 to 32 event types, like \"credits.low\", \"credits.*\" or \"*\""
 #define META_SIZE "must be at most 4096 bytes of MessagePack"
 #define META_KEY "must have text (UTF-8 without NUL) for keys"
 #define META_TEXT "must hold text that is UTF-8 without NUL"
@@ -91,6 +93,21 @@ static const struct value_case {
     {PROTO_TYPE_AMOUNT, "-infinity in 32 bits", "ca ff800000", "is NaN or infinite: " AMOUNT},
     {PROTO_TYPE_AMOUNT, "true", "c3", AMOUNT},
     {PROTO_TYPE_AMOUNT, "text", "a1 '5'", AMOUNT},
+
+    {PROTO_TYPE_FILTERS, "one type", "91 ab 'credits.low'", NULL},
+    {PROTO_TYPE_FILTERS, "a kind and all", "92 ae 'subscription.*' a1 '*'", NULL},
+    {PROTO_TYPE_FILTERS, "no such type", "91 ac 'credits.high'", FILTERS},
+    {PROTO_TYPE_FILTERS, "no such kind", "91 a3 'x.*'", FILTERS},
+    {PROTO_TYPE_FILTERS, "a star within a word", "91 a4 'cre*'", FILTERS},
+    {PROTO_TYPE_FILTERS, "a good one and a bad one", "92 a1 '*' a0", FILTERS},
+    {PROTO_TYPE_FILTERS, "none", "90", FILTERS},
+    {PROTO_TYPE_FILTERS, "text", "a1 '*'", FILTERS},
+    {PROTO_TYPE_FILTERS, "33 of them", "dc 0021 c0*33", FILTERS},
+
+    {PROTO_TYPE_BODY, "text", "a2 '{}'", NULL},
+    {PROTO_TYPE_BODY, "bytes", "c4 02 7b7d", NULL},
+    {PROTO_TYPE_BODY, "nothing", "a0", "must be 1 to 524288 bytes"},
+    {PROTO_TYPE_BODY, "a map", "80", "must be text or bytes"},
 
     {PROTO_TYPE_COUNT, "ten", "0a", NULL},
     {PROTO_TYPE_COUNT, "zero", "00", NULL},

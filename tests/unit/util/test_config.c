@@ -68,7 +68,8 @@ Test(config, defaults)
     cr_assert_eq(c->better_auth.session_ttl, 60000);
     cr_assert_not(c->better_auth.trust_customer_id);
     cr_assert_not(c->billing.create_customer_on_signup);
-    cr_assert_eq(c->billing.credit_low_threshold, 10);
+    cr_assert_eq(c->billing.credit_low_threshold.count, 1);
+    cr_assert_eq(c->billing.credit_low_threshold.items[0], 10);
     cr_assert_eq(c->credits.push_interval, 1000);
     cr_assert_eq(c->credits.refresh_interval, 60000);
     cr_assert_eq(c->credits.in_doubt_delay, 120000);
@@ -203,8 +204,20 @@ Test(config, mistakes_are_one_line_that_says_where_what_and_what_is_allowed)
          "creditd.conf:2: [ledger] durability: \"sometimes\" is not a durability; write always or "
          "interval"},
         {"[billing]\ncredit_low_threshold = many\n",
-         "creditd.conf:2: [billing] credit_low_threshold: \"many\" is not a whole number; write "
-         "digits only"},
+         "creditd.conf:2: [billing] credit_low_threshold: \"many\" is not a number of credits, or "
+         "up to 8; write 10, or 500, 100, 10"},
+        {"[billing]\ncredit_low_threshold = 10, 5, 10\n",
+         "creditd.conf:2: [billing] credit_low_threshold: \"10, 5, 10\" is not a number of "
+         "credits, "
+         "or up to 8; write 10, or 500, 100, 10"},
+        {"[low_thresholds]\nprod_1 = few\n",
+         "creditd.conf:2: [low_thresholds] prod_1: \"few\" is not a number of credits, or up to 8; "
+         "write 10, or 500, 100, 10"},
+        {"[low_thresholds]\nprod 1 = 5\n", "creditd.conf:2: [low_thresholds] \"prod 1\" is not an "
+                                           "id; allowed are 1 to 128 of A-Z a-z "
+                                           "0-9 _ - ."},
+        {"[low_thresholds]\nprod_1 = 5\nprod_1 = 6\n",
+         "creditd.conf:3: [low_thresholds] prod_1: is given twice"},
         {"[billing]\ncreate_customer_on_signup = yes\n",
          "creditd.conf:2: [billing] create_customer_on_signup: \"yes\" is not a truth value; write "
          "true or false"},
@@ -220,8 +233,8 @@ Test(config, mistakes_are_one_line_that_says_where_what_and_what_is_allowed)
          "creditd.conf:2: [hooks] on_event: \"hook\" is not a program or a URL; write "
          "/path/of/program or https://host/path"},
         {"[http]\nlisten = 0.0.0.0:80\n",
-         "creditd.conf:2: [http] listen: \"0.0.0.0:80\" is not an address to listen on; write "
-         "/path/of/socket or 127.0.0.1:PORT"},
+         "creditd.conf:2: [http] listen: \"0.0.0.0:80\" is not an address to listen on, or "
+         "several; write /path/of/socket 127.0.0.1:PORT"},
         {"[http]\nprefix = /api/\n",
          "creditd.conf:2: [http] prefix: \"/api/\" is not a path without a slash at its end; write "
          "/api/auth/stellar"},
@@ -378,10 +391,10 @@ Test(config, the_list_of_options)
     fclose(stream);
     for (const char *p = text; (p = strchr(p, '\n')); p++)
         lines++;
-    cr_assert_eq(lines, config_option_count + 1);
+    cr_assert_eq(lines, config_option_count + 2);
     cr_assert(strstr(text, "[credits] push_interval = 1s\n"));
     cr_assert(strstr(text, "[stellartools] api_key_file =\n"));
-    cr_assert(strstr(text, "\n[products] PRODUCT_ID =\n[access]"));
+    cr_assert(strstr(text, "\n[products] PRODUCT_ID =\n[low_thresholds] PRODUCT_ID =\n[access]"));
     free(text);
 }
 

@@ -115,6 +115,8 @@ Test(config_values, forms_of_text)
         {config_is_listen, "127.0.0.1:0", true},
         {config_is_listen, "127.0.0.1:65535", true},
         {config_is_listen, "[::1]:8080", true},
+        {config_is_listen, "/run/x.sock 127.0.0.1:0", true},
+        {config_is_listen, "127.0.0.1:0 0.0.0.0:0", false},
         {config_is_listen, "127.0.0.1:65536", false},
         {config_is_listen, "127.0.0.1:", false},
         {config_is_listen, "127.0.0.1", false},

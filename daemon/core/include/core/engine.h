@@ -27,23 +27,15 @@ struct core_text {
     size_t length;
 };
 
-/* Events, as bits of record_header.events. Their order is the order of the bits, and is kept for
- * ever. */
-enum core_event {
-    CORE_EVENT_CREDITS_LOW = 1u << 0,
-    CORE_EVENT_CREDITS_RECOVERED = 1u << 1,
-    CORE_EVENT_CREDITS_EXHAUSTED = 1u << 2,
-    CORE_EVENT_CREDITS_OVERDRAWN = 1u << 3,
-    CORE_EVENT_PUSH_PARKED = 1u << 4,
-    CORE_EVENT_PUSH_RESUMED = 1u << 5,
-};
+#define CORE_THRESHOLDS_MAX 8u
 
 /* What may change while running (reload): core_set_policy. Durations in ms; -1: no limit. */
 struct core_policy {
     int64_t push_interval, refresh_interval, in_doubt_delay;
     int64_t max_offline_spend, max_offline_time;
-    int64_t requests_per_minute; /* 0: learned */
-    int64_t credit_low_threshold;
+    int64_t requests_per_minute;             /* 0: learned */
+    int64_t thresholds[CORE_THRESHOLDS_MAX]; /* of credits.low: descending, no two alike */
+    size_t threshold_count;
     int64_t unknown_ttl; /* how long a name that upstream does not know is remembered as such */
     bool link_unverified_email, trust_customer_id;
     int64_t dedupe_keys_per_user, dedupe_clients_per_user;
@@ -62,7 +54,7 @@ struct core_effects {
     void (*intent)(void *userdata, uint64_t sequence);
     /* An event came about with the record of that sequence: tell it no earlier than the record is
      * durable. slot as for ready. */
-    void (*event)(void *userdata, enum core_event event, uint32_t slot, uint64_t sequence);
+    void (*event)(void *userdata, enum core_event_type type, uint32_t slot, uint64_t sequence);
 };
 
 struct core_options {

@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #define RECORD_VERSION 1
-#define RECORD_SIZE_MAX (64u * 1024u) /* of one record; journal and engine both rely on it */
-#define RECORD_IMAGES_MAX 16u
+#define RECORD_SIZE_MAX (256u * 1024u) /* of one record; journal and engine both rely on it */
+#define RECORD_IMAGES_MAX 250u
 
 enum record_type {
     RECORD_BALANCE_NAMED = 1, /* a balance got its dense id */
@@ -43,11 +43,13 @@ enum record_type {
     RECORD_EXPIRE = 16,
     RECORD_CREDIT_REFUND = 17,
     RECORD_GRANT = 18,
-    RECORD_LINK = 19,    /* a user got its customer, or lost it */
-    RECORD_INTENT = 20,  /* a create, durable before its request leaves */
-    RECORD_OUTCOME = 21, /* how it ended */
-    RECORD_OBJECT = 22,  /* an object of upstream's, as last seen */
-    /* 23…: deliveries */
+    RECORD_LINK = 19,       /* a user got its customer, or lost it */
+    RECORD_INTENT = 20,     /* a create, durable before its request leaves */
+    RECORD_OUTCOME = 21,    /* how it ended */
+    RECORD_OBJECT = 22,     /* an object of upstream's, as last seen; the data of its events */
+    RECORD_SUBSCRIBER = 23, /* a subscriber has acknowledged events, or is forgotten */
+    RECORD_DELIVERY = 24,   /* a hook's place has moved, or a delivery stands otherwise */
+    RECORD_SETTING = 25,    /* what creditd was told of itself: rows of META */
 };
 
 /* The tables of the store; each image belongs to one. A checkpoint writes them in this order, in
@@ -72,7 +74,14 @@ enum record_type {
     X(CUSTOMER, "customers") /* customer id → struct object_image */                             \
     X(SUBSCRIPTIONS, "subscriptions") /* customer id → struct object_image: the whole list */    \
     X(ACCESS, "access")               /* customer id, '/', product id → struct object_image */   \
-    X(META, "meta")                   /* text → anything small: write-off totals, cursors */
+    X(META, "meta")                   /* text → anything small: write-off totals, cursors */     \
+    X(EVENT, "events")           /* u64 number (big-endian) → struct event_image: an index */    \
+    X(SUBSCRIBER, "subscribers") /* u32 uid (big-endian), name → struct subscriber_image */      \
+    X(HOOK, "hooks")             /* u8 hook → struct hook_image: its place */                    \
+    X(DELIVERY, "deliveries")    /* u8 hook, u64 number (big-endian) → struct delivery_image */  \
+    X(WEBHOOK, "webhooks")       /* id of a webhook → struct webhook_image: seen */              \
+    X(REFUND, "refunds")         /* refund id → struct object_image */                           \
+    X(PAYMENT, "payments")       /* payment id → struct object_image */
 
 enum record_table {
 #define X(name, text) TABLE_##name,
@@ -80,6 +89,35 @@ enum record_table {
 #undef X
         TABLE_COUNT_
 };
+
+/* As proto/events.h has them, which says what each means. Their order is kept for ever:
+ * record_header.events has them as bits. */
+enum core_event_type {
+    CORE_EVENT_CREDITS_LOW,
+    CORE_EVENT_CREDITS_RECOVERED,
+    CORE_EVENT_CREDITS_EXHAUSTED,
+    CORE_EVENT_CREDITS_OVERDRAWN,
+    CORE_EVENT_PUSH_PARKED,
+    CORE_EVENT_PUSH_RESUMED,
+    CORE_EVENT_CUSTOMER_CREATED,
+    CORE_EVENT_CUSTOMER_LINKED,
+    CORE_EVENT_CUSTOMER_UPDATED,
+    CORE_EVENT_CUSTOMER_DELETED,
+    CORE_EVENT_SUBSCRIPTION_CREATED,
+    CORE_EVENT_SUBSCRIPTION_UPDATED,
+    CORE_EVENT_SUBSCRIPTION_CANCELED,
+    CORE_EVENT_REFUND_CREATED,
+    CORE_EVENT_REFUND_SUCCEEDED,
+    CORE_EVENT_REFUND_FAILED,
+    CORE_EVENT_PAYMENT_PENDING,
+    CORE_EVENT_PAYMENT_CONFIRMED,
+    CORE_EVENT_PAYMENT_FAILED,
+    CORE_EVENT_PAYMENT_METHOD_CREATED,
+    CORE_EVENT_PAYMENT_METHOD_DELETED,
+    CORE_EVENT_CHECKOUT_CREATED,
+    CORE_EVENT_COUNT_
+};
+#define CORE_EVENT_BIT(name) (1u << CORE_EVENT_##name)
 
 struct record_header {
     uint32_t length;
@@ -96,8 +134,8 @@ struct record_header {
     uint32_t detail_length;
     uint32_t epoch; /* the start of serve that wrote it; transaction ids carry it (ledger.md section
                        6) */
-    uint32_t events; /* bits of enum core_event that came about with this very change: no event
-                        without its cause, none lost between the two */
+    uint32_t events; /* bits of enum core_event_type that came about with this very change: no
+                        event without its cause, none lost between the two */
     uint32_t reserved;
 };
 

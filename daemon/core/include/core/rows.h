@@ -167,6 +167,51 @@ struct dedupe_entry {
  * memory after a start, and their ids must not be given again. */
 #define CORE_META_LAST_ID "last_id"
 
+/* The index of events (core/event.h). Customer and product follow, without NULs. */
+struct event_image {
+    uint64_t sequence, place; /* of the record that it came about with */
+    int64_t created;
+    int64_t value;
+    uint32_t type, epoch;
+    uint32_t data_offset, data_length; /* in the record's detail */
+    uint16_t customer_length, product_length;
+    uint8_t livemode;
+    uint8_t reserved[3];
+};
+
+struct subscriber_image {
+    uint64_t number;
+    int64_t moved_at;
+};
+
+struct hook_image {
+    uint64_t number; /* its place */
+    int64_t moved_at;
+};
+
+#define CORE_DELIVERY_MESSAGE_SIZE 104 /* with its NUL */
+
+/* What could not be delivered at once (core/delivery.h). The customer follows, without NUL. */
+struct delivery_image {
+    int64_t created; /* of the event */
+    int64_t first_failed_at, due_at;
+    uint32_t epoch, type; /* of the event */
+    uint32_t state;       /* enum core_delivery_state, never RUNNING */
+    uint32_t attempt;     /* of the next try */
+    int32_t status;
+    uint16_t customer_length;
+    uint16_t reserved;
+    char message[CORE_DELIVERY_MESSAGE_SIZE];
+};
+
+struct webhook_image {
+    uint64_t sequence; /* of the record that remembers it */
+    int64_t time;
+};
+
+/* META rows: one byte each. */
+#define CORE_META_LIVEMODE "livemode"
+
 struct name_image {
     struct hash128 hash;
     uint16_t customer_length, product_length;

@@ -76,6 +76,7 @@ struct store_watermarks {
     uint64_t stored;       /* … whose images are in LMDB */
     uint64_t stored_place; /* place of that record */
     int64_t stored_time;
+    uint64_t oldest_place; /* records before this are gone, or about to */
     enum store_space space;
     int failure; /* 0, or the -errno of a write or sync that failed: nothing more becomes durable;
                     the owner must end (J4, S2) */
@@ -133,6 +134,16 @@ int store_get(struct store *store, enum record_table table, const void *key, siz
 /* In key order, in one read transaction: be quick, or keep to small tables. */
 int store_each(struct store *store, enum record_table table, store_row_function function,
                void *userdata);
+/* Rows from `key` on (NULL: from the first), in key order, in one read transaction; at most
+ * `limit`. 0, or what the function ended it with, or -errno. */
+int store_range(struct store *store, enum record_table table, const void *key, size_t key_length,
+                size_t limit, store_row_function function, void *userdata);
+/* The last row in key order: 0 or -ENOENT, or what the function answered. */
+int store_last(struct store *store, enum record_table table, store_row_function function,
+               void *userdata);
+/* Any thread. Segments from the one of that place on are kept, whatever the retention says;
+ * UINT64_MAX: none. It starts with 0: nothing goes before the owner has said so once. */
+void store_keep(struct store *store, uint64_t place);
 /* Reads a durable record back. The bytes go into `buffer` (RECORD_SIZE_MAX bytes, 8-aligned); 0,
  * -ENOENT where the segment is gone, -EUCLEAN where the bytes there are no record. */
 int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,

@@ -35,6 +35,19 @@ struct config_access {
     size_t count;
 };
 
+#define CONFIG_THRESHOLDS_MAX 8
+
+/* Descending, without repetitions. */
+struct config_thresholds {
+    int64_t items[CONFIG_THRESHOLDS_MAX];
+    size_t count;
+};
+
+struct config_product_thresholds {
+    char *product_id;
+    struct config_thresholds thresholds;
+};
+
 /* Durations are in milliseconds, sizes in bytes, -1 means "no limit" and strings may be NULL where
  * unset. */
 struct config {
@@ -49,7 +62,7 @@ struct config {
     } better_auth;
     struct {
         bool create_customer_on_signup, link_unverified_email;
-        int64_t credit_low_threshold;
+        struct config_thresholds credit_low_threshold;
     } billing;
     struct {
         int64_t push_interval, refresh_interval, in_doubt_delay;
@@ -65,6 +78,10 @@ struct config {
         struct config_product *items;
         size_t count;
     } products;
+    struct {
+        struct config_product_thresholds *items;
+        size_t count;
+    } low_thresholds; /* of a product, in place of credit_low_threshold */
     /* Who may act without a session. A role does not include another; root and the daemon's own
      * user have all. */
     struct {
@@ -73,9 +90,14 @@ struct config {
     struct {
         char *on_customer_created, *on_subscription_created, *on_subscription_canceled,
             *on_credits_low, *on_event;
+        char *user;        /* whom programs run as; NULL: creditd-hook's own */
+        char *secret_file; /* what deliveries to URLs are signed with */
+        int64_t timeout, retry_delay, retry_delay_max, park_after, concurrency;
     } hooks;
     struct {
-        char *listen, *prefix, *trusted_origins;
+        char *listen; /* words: paths of Unix sockets, 127.0.0.1:PORT, [::1]:PORT */
+        char *prefix, *trusted_origins;
+        int64_t body_size, connections, timeout;
     } http;
     struct {
         int64_t message_size, in_flight, connections, connections_per_user, idle_time, write_queue;
