@@ -64,5 +64,22 @@ int proto_event_find(const char *type, size_t length, enum proto_event *ret_even
  * kind, or "*". 0 where it means none. */
 unsigned proto_event_filter(const char *filter, size_t length);
 
-/* The notification that a subscriber gets: [2, "event", [envelope]]. */
+/*
+ * The notification that a subscriber gets: [2, "event", [envelope]].
+ *
+ * event.subscribe {types, after, subscriber} → {after, last}: the events with numbers above `after`
+ * follow this answer, in order; `last` is the number of the latest that there is (0: none), so that
+ * a reader knows when it has caught up. `after` is the request's; without one the place of that
+ * subscriber; of a new one, or without a subscriber, `last`: what comes about from now on. It is
+ * the error "gap" with data {oldest: the number of the oldest event that is kept} where events
+ * after `after` are gone: who can do without them asks again with oldest - 1.
+ *
+ * A connection has one subscription. A second event.subscribe takes its place: what follows its
+ * answer is the new one's alone; one that was refused leaves the old one as it was. Who reads too
+ * slowly is cut off by closing the connection, and resumes by asking again.
+ *
+ * event.ack {subscriber, sequence} → {sequence: its place now}: it is never moved back.
+ * event.list {types, after, limit} → {data: [envelope…], has_more, after}: a page, oldest first;
+ * `after` is what the next one is asked with. "gap" as above.
+ */
 #define PROTO_NOTIFY_EVENT "event"
