@@ -18,14 +18,15 @@ EDGES = {
     "daemon/core": {"core", "util"},
     "daemon/store": {"store", "core", "util"},
     "daemon/ipc": {"ipc", "proto", "util"},
+    "daemon/web": {"web", "proto", "util"},
     "daemon/serve": {"core", "store", "ipc", "proto", "util"},
-    "daemon/sync": {"ipc", "proto", "util"},
-    "daemon/hook": {"ipc", "proto", "util"},
+    "daemon/sync": {"web", "ipc", "proto", "util"},
+    "daemon/hook": {"web", "ipc", "proto", "util"},
     "daemon/http": {"ipc", "proto", "util"},
     "daemon/supervisor": {"ipc", "proto", "util"},
     "daemon/sandbox": {"util"},
 }
-MODULES = {"proto", "util", "core", "store", "ipc"}
+MODULES = {"proto", "util", "core", "store", "ipc", "web"}
 FOREIGN = {
     "uv.h": {"daemon/ipc", "daemon/serve", "daemon/sync", "daemon/supervisor", "daemon/hook", "daemon/http", "client"},
     "lmdb.h": {"daemon/store"},
