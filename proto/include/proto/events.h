@@ -70,9 +70,12 @@ unsigned proto_event_filter(const char *filter, size_t length);
  * event.subscribe {types, after, subscriber} → {after, last}: the events with numbers above `after`
  * follow this answer, in order; `last` is the number of the latest that there is (0: none), so that
  * a reader knows when it has caught up. `after` is the request's; without one the place of that
- * subscriber; of a new one, or without a subscriber, `last`: what comes about from now on. It is
- * the error "gap" with data {oldest: the number of the oldest event that is kept} where events
- * after `after` are gone: who can do without them asks again with oldest - 1.
+ * subscriber; of a new one, or without a subscriber, `last`: what comes about from now on. A new
+ * subscriber's place is kept from this answer on, not only from its first ack: else what comes
+ * about before that is lost with the reader's process. It is the error "gap" with data {oldest: the
+ * number of the oldest event that is kept} where events after `after` are gone: who can do without
+ * them asks again with oldest - 1. An `after` above `last` (the ledger was restored from a backup)
+ * is answered with both as they are; what follows are the events above `after`.
  *
  * A connection has one subscription. A second event.subscribe takes its place: what follows its
  * answer is the new one's alone; one that was refused leaves the old one as it was. Who reads too
