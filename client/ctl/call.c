@@ -1,34 +1,11 @@
-/*
- * Any method. How it may be repeated follows from the table of methods; one that is not in the
- * table of this version is never sent twice.
- */
+/* Any method. */
 #include "ctl.h"
-#include <errno.h>
-#include <proto/methods.h>
-#include <string.h>
-
-static enum creditd_repeat repeat_of(const char *name, const json_t *params)
-{
-    const struct proto_method_spec *spec;
-    enum proto_method method;
-
-    if (proto_method_find(name, strlen(name), &method) < 0)
-        return CREDITD_REPEAT_NEVER;
-    spec = proto_method_spec(method);
-    if (json_object_get(params, "idempotency_key"))
-        return CREDITD_REPEAT_SAFE;
-    if (spec->known & PROTO_BIT(STAMP))
-        return CREDITD_REPEAT_STAMPED;
-    /* What ends a reservation, or gives a transaction back, is known by that one's id. */
-    if (spec->needed & (PROTO_BIT(RESERVATION_ID) | PROTO_BIT(TRANSACTION_ID)))
-        return CREDITD_REPEAT_SAFE;
-    return spec->role <= PROTO_ROLE_READ ? CREDITD_REPEAT_SAFE : CREDITD_REPEAT_NEVER;
-}
 
 static int call(struct ctl *ctl, const json_t *params, const struct creditd_stamp *stamp)
 {
     const char *method = ctl->arguments[0];
-    struct creditd_call_options options = {.repeat = repeat_of(method, params), .stamp = stamp};
+    struct creditd_call_options options = {.repeat = json_call_repeat(method, params),
+                                           .stamp = stamp};
     struct creditd_map *map = creditd_map_new();
     json_t *result;
     int r;
@@ -58,7 +35,7 @@ int run_call(struct ctl *ctl)
     params = ctl_object(ctl, "the parameters", ctl->argument_count > 1 ? ctl->arguments[1] : "{}");
     if (!params)
         return EXIT_USAGE;
-    if (text && repeat_of(ctl->arguments[0], params) != CREDITD_REPEAT_STAMPED)
+    if (text && json_call_repeat(ctl->arguments[0], params) != CREDITD_REPEAT_STAMPED)
         r = ctl_usage(ctl, "%s takes no stamp", ctl->arguments[0]);
     else
         r = ctl_open(ctl);

@@ -6,6 +6,7 @@
 
 #include <creditd.h>
 #include <jansson.h>
+#include <json_value.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -154,11 +155,6 @@ struct cell {
 struct cell cell_of(const char *key, const struct creditd_value *value);
 /* Prints what a call has come to: as JSON, as an object, or why it failed. Clears the object. */
 int ctl_finish_object(const struct ctl *ctl, int status, struct creditd_object *object);
-
-/* json.c */
-json_t *json_from_value(const struct creditd_value *value);
-/* The members of an object into a map. */
-void json_into_map(struct creditd_map *map, const json_t *object);
 
 int run_ping(struct ctl *ctl);
 int run_status(struct ctl *ctl);

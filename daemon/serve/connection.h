@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "access.h"
 #include "list.h"
 #include "reply_gate.h"
 #include "transactions.h"
+#include <ipc/access.h>
 #include <ipc/listener.h>
 #include <ipc/stream.h>
 

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "access.h"
 #include <core/engine.h>
+#include <ipc/access.h>
 #include <msgpack.h>
 #include <proto/message.h>
 #include <proto/methods.h>

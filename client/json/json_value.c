@@ -1,5 +1,5 @@
-/* Between JSON and MessagePack. JSON has no bytes: they are shown as hexadecimal digits. */
-#include "ctl.h"
+/* See json_value.h. */
+#include "json_value.h"
 #include <math.h>
 #include <stdlib.h>
 

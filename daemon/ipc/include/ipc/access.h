@@ -3,6 +3,9 @@
  * kernel says of it (uid, gids); [access] grants it roles. Roles do not include each other; root
  * and the daemon's own user have all of them.
  *
+ * serve asks this of every request. creditd-http asks it of its own peers as well: what serve sees
+ * of a request that came by HTTP is creditd-http's uid, which must lend its roles to nobody.
+ *
  * Pure but for access_peer_groups.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* See access.h. */
-#include "access.h"
 #include <errno.h>
+#include <ipc/access.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 

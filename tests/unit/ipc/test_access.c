@@ -1,8 +1,8 @@
 /*
  * Who may do what: roles by uid and group, and identities by method.
  */
-#include "access.h"
 #include <criterion/criterion.h>
+#include <ipc/access.h>
 #include <string.h>
 
 static struct config_principal readers[] = {{false, 1001}, {true, 2001}};

@@ -1,0 +1,18 @@
+/*
+ * Between JSON and what libcreditd takes and gives: for the programs that speak both, creditctl and
+ * creditd-http. The library itself has no JSON.
+ *
+ * JSON has no bytes: they are shown as hexadecimal digits.
+ */
+#pragma once
+
+#include <creditd.h>
+#include <jansson.h>
+
+/* A new reference; NULL where memory is short. */
+json_t *json_from_value(const struct creditd_value *value);
+/* The members of an object into a map. */
+void json_into_map(struct creditd_map *map, const json_t *object);
+/* How a call may be repeated when the connection is lost: as the table of methods has it. A method
+ * that is not in this version's table is never sent twice. */
+enum creditd_repeat json_call_repeat(const char *method, const json_t *params);
