@@ -5,6 +5,7 @@
 #include <math.h>
 #include <proto/limits.h>
 #include <string.h>
+#include <util/iso8601.h>
 
 #define NAME_MAX_CAMEL 64
 #define ENVELOPES_MAX 2

@@ -29,10 +29,6 @@ bool field_matches(const json_t *object, const char *name, const char *id);
 /* An ISO 8601 time, as milliseconds since the epoch. */
 int field_time(const json_t *object, const char *name, int64_t *ret_ms);
 
-/* "2026-01-05T12:34:56.789Z": a blank may stand for the T, a fraction of any length is cut to
- * milliseconds, an offset is +hh, +hhmm or +hh:mm, none means UTC. 0 or -EBADMSG. */
-int iso8601_parse(const char *text, int64_t *ret_ms);
-
 /* What is inside the envelope: of {"data": X} it is X, of {"data": {"data": X}} too, else the root
  * itself. */
 const json_t *envelope_open(const json_t *root);

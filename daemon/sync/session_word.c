@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 #include <string.h>
+#include <util/iso8601.h>
 
 /* NULL where it is missing, or no text that we take. */
 static const char *text_of(const json_t *object, const char *name)

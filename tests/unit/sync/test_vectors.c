@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/iso8601.h>
 
 #define TTL 60000
 /* All caches were made in one second or two of this: 2026-11-23T14:36:17.500Z. */

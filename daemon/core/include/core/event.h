@@ -68,6 +68,9 @@ struct core_object_change {
     const void *body;        /* NULL: the object is gone */
     size_t length;
     bool partial; /* it is not whole, and must be read before it is told: synced_at is 0 */
+    /* Since when it is known to be so: 0: now. A list in which one row has changed is no younger
+     * for that. */
+    int64_t synced_at;
     const struct core_event_data *events;
     size_t event_count;
     struct core_text webhook; /* its id, to be remembered with the change; empty: none */

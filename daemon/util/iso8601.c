@@ -2,9 +2,9 @@
  * ISO 8601 times, without the C library's calendar: strptime and timegm depend on locale and zone
  * files, and take what is no date.
  */
-#include "fields.h"
-
 #include <errno.h>
+#include <stdbool.h>
+#include <util/iso8601.h>
 
 #define DAY_MS INT64_C(86400000)
 
