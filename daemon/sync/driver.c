@@ -83,7 +83,7 @@ static int task_start(struct task *task, uint64_t left)
 {
     const struct settings *settings = task->settings;
     struct request request = {0};
-    int r = task->kind->build(&task->args, settings->target.base_url, &request);
+    int r = task->kind->build(&task->args, settings->target.url, &request);
 
     if (r < 0)
         return r;

@@ -103,7 +103,7 @@ static int check_start(struct check *check, uint64_t left)
 
     if (r == 0)
         r = credential_authorization_header(&check->credential, &authorization);
-    if (r == 0 && asprintf(&url, "%s" SESSION_PATH QUERY, target->base_url) < 0) {
+    if (r == 0 && asprintf(&url, "%s" SESSION_PATH QUERY, target->url) < 0) {
         url = NULL;
         r = -ENOMEM;
     }
@@ -159,7 +159,7 @@ static void check_judge(struct check *check)
                   clock_wall_ms(), settings->better_auth.session_ttl, &verdict);
     if (verdict.kind != SESSION_ASK) {
         check_answer(check, &verdict);
-    } else if (!settings->better_auth.target.base_url) {
+    } else if (!settings->better_auth.target.url) {
         answer_plain(check, SESSION_UNAVAILABLE,
                      "the app would have to be asked, and no [better_auth] url is configured");
     } else {

@@ -48,7 +48,7 @@ static int target_load(const struct settings_source *source, const char *configu
 {
     const char *url = source->base_url ? source->base_url : configured;
     const char *reason = NULL;
-    int r = target_init(target, url ? url : TARGET_DEFAULT_URL, &reason);
+    int r = target_init(target, TARGET_BASE, url ? url : SETTINGS_DEFAULT_URL, &reason);
 
     if (r < 0 && reason && source->base_url)
         return say(ret_error, r, NULL, "CREDITD_BASE_URL ", reason);
@@ -85,7 +85,8 @@ static int auth_load(const struct settings_source *source, const struct config *
     int r = 0;
 
     if (config->better_auth.url)
-        r = target_init(&settings->better_auth.target, config->better_auth.url, &reason);
+        r = target_init(&settings->better_auth.target, TARGET_BASE, config->better_auth.url,
+                        &reason);
     if (r < 0 && reason)
         return say(ret_error, r, source->config_path, "[better_auth] url ", reason);
     if (r < 0)

@@ -4,9 +4,10 @@
  */
 #pragma once
 
-#include "target.h"
-
 #include <stdint.h>
+#include <web/target.h>
+
+#define SETTINGS_DEFAULT_URL "https://api.stellartools.dev"
 
 struct settings {
     unsigned references;
@@ -17,7 +18,7 @@ struct settings {
     int64_t connect_timeout, request_timeout; /* ms */
     char *sync_socket;
     struct {
-        struct target target; /* base_url NULL: the app cannot be asked */
+        struct target target; /* url NULL: the app cannot be asked */
         char *secret;         /* NULL: none; then secret_problem may say why */
         char secret_problem[256];
         char *cookie_prefix;

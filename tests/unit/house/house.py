@@ -28,11 +28,13 @@ EDGES = {
 }
 MODULES = {"proto", "util", "core", "store", "ipc", "web"}
 FOREIGN = {
-    "uv.h": {"daemon/ipc", "daemon/serve", "daemon/sync", "daemon/supervisor", "daemon/hook", "daemon/http", "client"},
+    "uv.h": {"daemon/ipc", "daemon/serve", "daemon/web", "daemon/sync", "daemon/supervisor", "daemon/hook", "daemon/http",
+             "client"},
     "lmdb.h": {"daemon/store"},
-    "msgpack.h": {"proto", "client", "daemon/ipc", "daemon/serve", "daemon/sync", "daemon/hook", "daemon/http"},
-    "curl/curl.h": {"daemon/sync", "daemon/hook"},
-    "jansson.h": {"daemon/sync", "daemon/sandbox", "daemon/http", "daemon/hook", "client"},
+    "msgpack.h": {"proto", "client", "daemon/ipc", "daemon/serve", "daemon/web", "daemon/sync", "daemon/hook",
+                  "daemon/http"},
+    "curl/curl.h": {"daemon/web", "daemon/sync", "daemon/hook"},
+    "jansson.h": {"daemon/web", "daemon/sync", "daemon/sandbox", "daemon/http", "daemon/hook", "client"},
     "microhttpd.h": {"daemon/sandbox", "daemon/http"},
     "ini.h": {"daemon/util"},
 }

@@ -1,6 +1,4 @@
-/* The check of the base URL: see target.h. */
-#include "target.h"
-
+/* The check of a URL: see target.h. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -8,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <util/macros.h>
+#include <web/target.h>
 
 static void curlu_cleanup(CURLU **url)
 {
@@ -46,7 +45,8 @@ static bool is_printable(const char *text)
 }
 
 /* NULL, or what is wrong with the URL. */
-static const char *url_check(CURLU *url, const char *text, struct target *target)
+static const char *url_check(CURLU *url, const char *text, enum target_kind kind,
+                             struct target *target)
 {
     CLEANUP(curl_text_cleanup) char *scheme = NULL;
     CLEANUP(curl_text_cleanup) char *host = NULL;
@@ -56,9 +56,11 @@ static const char *url_check(CURLU *url, const char *text, struct target *target
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         return "is not a URL; write https://HOST[:PORT][/PATH]";
     if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) ||
-        has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT) ||
-        has_part(url, CURLUPART_ZONEID))
-        return "has a user, a query, a fragment or a zone; write https://HOST[:PORT][/PATH]";
+        (kind == TARGET_BASE && has_part(url, CURLUPART_QUERY)) ||
+        has_part(url, CURLUPART_FRAGMENT) || has_part(url, CURLUPART_ZONEID))
+        return kind == TARGET_BASE
+                   ? "has a user, a query, a fragment or a zone; write https://HOST[:PORT][/PATH]"
+                   : "has a user, a fragment or a zone; write https://HOST[:PORT][/PATH][?QUERY]";
     target->is_https = strcmp(scheme, "https") == 0;
     target->is_loopback = host_is_loopback(host);
     if (!target->is_https && strcmp(scheme, "http") != 0)
@@ -69,7 +71,8 @@ static const char *url_check(CURLU *url, const char *text, struct target *target
     return NULL;
 }
 
-int target_init(struct target *target, const char *url, const char **ret_reason)
+int target_init(struct target *target, enum target_kind kind, const char *url,
+                const char **ret_reason)
 {
     CLEANUP(curlu_cleanup) CURLU *parsed = curl_url();
     struct target checked = {0};
@@ -78,15 +81,15 @@ int target_init(struct target *target, const char *url, const char **ret_reason)
 
     if (!parsed)
         return -ENOMEM;
-    wrong = url_check(parsed, url, &checked);
+    wrong = url_check(parsed, url, kind, &checked);
     if (wrong) {
         *ret_reason = wrong;
         return -EINVAL;
     }
-    while (length > 0 && url[length - 1] == '/')
+    while (kind == TARGET_BASE && length > 0 && url[length - 1] == '/')
         length--;
-    checked.base_url = strndup(url, length);
-    if (!checked.base_url)
+    checked.url = strndup(url, length);
+    if (!checked.url)
         return -ENOMEM;
     *target = checked;
     return 0;
@@ -94,6 +97,6 @@ int target_init(struct target *target, const char *url, const char **ret_reason)
 
 void target_deinit(struct target *target)
 {
-    free(target->base_url);
+    free(target->url);
     *target = (struct target){0};
 }
