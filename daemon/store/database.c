@@ -269,22 +269,32 @@ static pthread_rwlock_t *lock_map(struct database *database)
     return &database->map_lock;
 }
 
+/* A key as LMDB wants it for that table: `aligned` is where a word's copy is kept. */
+static int make_key(enum record_table table, const void *key, size_t key_length, uint64_t *aligned,
+                    MDB_val *ret_key)
+{
+    size_t word = integer_key(table);
+
+    if (word > 0 && key_length != word)
+        return -EMSGSIZE;
+    *ret_key = (MDB_val){key_length, (void *)(uintptr_t)key};
+    if (word > 0)
+        ret_key->mv_data = memcpy(aligned, key, word);
+    return 0;
+}
+
 int database_get(struct database *database, enum record_table table, const void *key,
                  size_t key_length, void *buffer, size_t buffer_size, size_t *ret_length)
 {
     CLEANUP(unlock_map) pthread_rwlock_t *lock = lock_map(database);
     CLEANUP(abort_transaction) MDB_txn *txn = NULL;
     uint64_t aligned;
-    MDB_val name = {key_length, (void *)(uintptr_t)key}, value;
-    int r;
+    MDB_val name, value;
+    int r = make_key(table, key, key_length, &aligned, &name);
 
     (void)lock;
-    if (integer_key(table) > 0) {
-        if (key_length != integer_key(table))
-            return -EMSGSIZE;
-        name.mv_data = memcpy(&aligned, key, key_length);
-    }
-    r = translate(mdb_txn_begin(database->env, NULL, MDB_RDONLY, &txn));
+    if (r == 0)
+        r = translate(mdb_txn_begin(database->env, NULL, MDB_RDONLY, &txn));
     if (r == 0)
         r = translate(mdb_get(txn, database->tables[table], &name, &value));
     if (r < 0)
@@ -303,7 +313,33 @@ static void close_cursor(MDB_cursor **cursor)
         mdb_cursor_close(*cursor);
 }
 
-int database_each(struct database *database, enum record_table table, store_row_function function,
+int database_range(struct database *database, enum record_table table, const void *from,
+                   size_t from_length, size_t limit, store_row_function function, void *userdata)
+{
+    CLEANUP(unlock_map) pthread_rwlock_t *lock = lock_map(database);
+    CLEANUP(abort_transaction) MDB_txn *txn = NULL;
+    CLEANUP(close_cursor) MDB_cursor *cursor = NULL;
+    MDB_cursor_op step = from ? MDB_SET_RANGE : MDB_FIRST;
+    MDB_val key = {0, NULL}, value;
+    uint64_t aligned;
+    int r = from ? make_key(table, from, from_length, &aligned, &key) : 0;
+
+    (void)lock;
+    if (r == 0)
+        r = translate(mdb_txn_begin(database->env, NULL, MDB_RDONLY, &txn));
+    if (r == 0)
+        r = translate(mdb_cursor_open(txn, database->tables[table], &cursor));
+    for (size_t i = 0; r == 0 && i < limit; i++, step = MDB_NEXT) {
+        r = translate(mdb_cursor_get(cursor, &key, &value, step));
+        if (r == -ENOENT)
+            return 0;
+        if (r == 0)
+            r = function(userdata, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
+    }
+    return r;
+}
+
+int database_last(struct database *database, enum record_table table, store_row_function function,
                   void *userdata)
 {
     CLEANUP(unlock_map) pthread_rwlock_t *lock = lock_map(database);
@@ -316,30 +352,22 @@ int database_each(struct database *database, enum record_table table, store_row_
     r = translate(mdb_txn_begin(database->env, NULL, MDB_RDONLY, &txn));
     if (r == 0)
         r = translate(mdb_cursor_open(txn, database->tables[table], &cursor));
-    while (r == 0) {
-        r = translate(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
-        if (r == -ENOENT)
-            return 0;
-        if (r == 0)
-            r = function(userdata, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
-    }
-    return r;
+    if (r == 0)
+        r = translate(mdb_cursor_get(cursor, &key, &value, MDB_LAST));
+    return r < 0 ? r : function(userdata, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
 }
 
 /* --- writing --- */
 
 static int put_image(struct database *database, MDB_txn *txn, const struct image_entry *entry)
 {
-    size_t word = integer_key((enum record_table)entry->table);
+    MDB_val key, value = {entry->value_length, entry->value};
     uint64_t aligned;
-    MDB_val key = {entry->key_length, entry->key}, value = {entry->value_length, entry->value};
-    int r;
+    int r =
+        make_key((enum record_table)entry->table, entry->key, entry->key_length, &aligned, &key);
 
-    if (word > 0) {
-        if (entry->key_length != word)
-            return -EMSGSIZE;
-        key.mv_data = memcpy(&aligned, entry->key, word);
-    }
+    if (r < 0)
+        return r;
     if (entry->value_length > 0)
         return translate(mdb_put(txn, database->tables[entry->table], &key, &value, 0));
     r = translate(mdb_del(txn, database->tables[entry->table], &key, NULL));

@@ -34,7 +34,10 @@ int database_open(const char *directory, uint64_t map_limit, struct database **r
 struct database *database_free(struct database *database);
 int database_get(struct database *database, enum record_table table, const void *key,
                  size_t key_length, void *buffer, size_t buffer_size, size_t *ret_length);
-int database_each(struct database *database, enum record_table table, store_row_function function,
+/* From the first key that is not before `from` (NULL: of all), at most `limit` rows. */
+int database_range(struct database *database, enum record_table table, const void *from,
+                   size_t from_length, size_t limit, store_row_function function, void *userdata);
+int database_last(struct database *database, enum record_table table, store_row_function function,
                   void *userdata);
 /* Puts sorted images in transactions of a few MiB, the last of which sets the state (S2). Durable
  * when it returns 0. -ENOSPC: there was no room on the disk for one of them; nothing of that one is

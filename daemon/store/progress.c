@@ -40,6 +40,7 @@ void progress_get(const struct progress *progress, struct store_watermarks *ret_
         .stored = atomic_load(&progress->stored),
         .stored_place = atomic_load(&progress->stored_place),
         .stored_time = atomic_load(&progress->stored_time),
+        .oldest_place = atomic_load(&progress->oldest_place),
         .durable = atomic_load(&progress->durable),
         .written = atomic_load(&progress->written),
         .appended = atomic_load(&progress->appended),

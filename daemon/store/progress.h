@@ -12,6 +12,7 @@ struct progress {
     atomic_int_least64_t stored_time;
     /* Places: where the journal is written to, is durable to, and is in the store to. */
     atomic_uint_least64_t end, durable_end, stored_end;
+    atomic_uint_least64_t oldest_place;    /* of the oldest segment that is not about to go */
     atomic_int journal_space, store_space; /* enum store_space; each by the thread it belongs to */
     atomic_int failure;
     void (*on_progress)(void *userdata);

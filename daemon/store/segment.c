@@ -193,7 +193,8 @@ static bool is_still(const struct segment *segment)
     struct segment_header header;
 
     return files_read(segment->fd, &header, sizeof(header), 0) == 0 &&
-           header.crc == header_crc(&header) && header.number == segment->number;
+           header.crc == header_crc(&header) && header.number == segment->number &&
+           header.nonce == segment->nonce;
 }
 
 /* Most records fit the first block; only long ones cost a second read. */

@@ -22,12 +22,14 @@
 #define RETRY_MS 1000
 
 int space_init(struct space *space, const struct files *files, struct progress *progress,
-               const struct space_options *options, uint64_t oldest, uint64_t tail, uint64_t last)
+               struct lending *lending, const struct space_options *options, uint64_t oldest,
+               uint64_t tail, uint64_t last)
 {
     struct segment **to = &space->ready;
 
     *space = (struct space){.files = files,
                             .progress = progress,
+                            .lending = lending,
                             .options = *options,
                             .next_number = last + 1,
                             .oldest = oldest};
@@ -71,6 +73,14 @@ void space_kick(struct space *space)
     space->asked = true;
     (void)pthread_cond_signal(&space->wake);
     (void)pthread_mutex_unlock(&space->lock);
+}
+
+void space_keep(struct space *space, uint64_t place)
+{
+    uint64_t before = atomic_exchange(&space->kept, place);
+
+    if (before >> 32 != place >> 32)
+        space_kick(space);
 }
 
 void space_pin(struct space *space)
@@ -154,6 +164,9 @@ static int let_go(const struct space *space, uint64_t number)
     char name[SEGMENT_NAME_SIZE];
     int fd = space->files->journal_fd;
 
+    /* First, so that whoever still sees its bytes is told that they are gone. */
+    atomic_store(&space->progress->oldest_place, place_of(number + 1, 0));
+    lending_forget(space->lending, number + 1);
     segment_name(number, name);
     if (faccessat(fd, "spare", F_OK, 0) < 0) {
         if (renameat(fd, name, fd, "spare") < 0)
@@ -169,17 +182,21 @@ static int let_go(const struct space *space, uint64_t number)
 static void let_go_of_past(struct space *space)
 {
     uint64_t cursor = atomic_load(&space->progress->stored_place) >> 32;
+    bool gone = false;
+    int r = 0;
 
-    while (space->oldest < cursor && is_past(space, space->oldest, cursor)) {
-        int r;
-
+    while (r == 0 && space->oldest < cursor && space->oldest < atomic_load(&space->kept) >> 32 &&
+           is_past(space, space->oldest, cursor)) {
         (void)pthread_mutex_lock(&space->pin_lock);
         r = space->pins > 0 ? -EBUSY : let_go(space, space->oldest);
         (void)pthread_mutex_unlock(&space->pin_lock);
-        if (r < 0)
-            return;
-        space->oldest++;
+        if (r == 0) {
+            space->oldest++;
+            gone = true;
+        }
     }
+    if (gone)
+        progress_notify(space->progress);
 }
 
 /* Whether the next segment is there; only its want is a lack of space, a second one is comfort. */

@@ -138,6 +138,7 @@ static void init_progress(struct store *store)
     atomic_store(&progress->end, place_of(tail->number, tail->offset));
     atomic_store(&progress->durable_end, place_of(tail->number, tail->offset));
     atomic_store(&progress->stored_end, place_of(replay->number, replay->offset));
+    atomic_store(&progress->oldest_place, place_of(store->recovery.first_number, 0));
 }
 
 static int init_parts(struct store *store)
@@ -154,10 +155,11 @@ static int init_parts(struct store *store)
 
     init_progress(store);
     store->has_parts = true;
+    lending_init(&store->lending, &store->files, recovery->first_number);
     checkpoint_init(&store->checkpoint, &store->files, &store->progress, &store->space,
                     store->database, &checkpoint, &store->state, &recovery->replay);
-    r = space_init(&store->space, &store->files, &store->progress, &space, recovery->first_number,
-                   recovery->tail.number, recovery->last_number);
+    r = space_init(&store->space, &store->files, &store->progress, &store->lending, &space,
+                   recovery->first_number, recovery->tail.number, recovery->last_number);
     s = journal_init(&store->journal, &store->files, &store->progress, &store->space, &journal,
                      &recovery->tail);
     return r < 0 ? r : s;
@@ -195,6 +197,7 @@ static struct store *store_free(struct store *store)
         space_deinit(&store->space);
         journal_deinit(&store->journal);
         checkpoint_deinit(&store->checkpoint);
+        lending_deinit(&store->lending);
     }
     store->database = database_free(store->database);
     if (store->has_files)
@@ -341,8 +344,26 @@ int store_get(struct store *store, enum record_table table, const void *key, siz
 int store_each(struct store *store, enum record_table table, store_row_function function,
                void *userdata)
 {
+    return store_range(store, table, NULL, 0, SIZE_MAX, function, userdata);
+}
+
+int store_range(struct store *store, enum record_table table, const void *key, size_t key_length,
+                size_t limit, store_row_function function, void *userdata)
+{
     assert(table < TABLE_COUNT_);
-    return database_each(store->database, table, function, userdata);
+    return database_range(store->database, table, key, key_length, limit, function, userdata);
+}
+
+int store_last(struct store *store, enum record_table table, store_row_function function,
+               void *userdata)
+{
+    assert(table < TABLE_COUNT_);
+    return database_last(store->database, table, function, userdata);
+}
+
+void store_keep(struct store *store, uint64_t place)
+{
+    space_keep(&store->space, place);
 }
 
 int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
@@ -353,11 +374,13 @@ int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
 
     if (place == 0 || place >= atomic_load(&store->progress.durable_end))
         return -ENOENT;
-    r = segment_open(&store->files, place >> 32, &segment);
+    r = lending_take(&store->lending, place >> 32, &segment);
     if (r == 0)
         r = segment_read_record(segment, (uint32_t)place, buffer, ret_record);
     /* The name goes before the header changes. */
     else if (r == -EBADMSG && !segment_exists(&store->files, place >> 32))
         r = -ENOENT;
+    if (r == 0)
+        lending_give(&store->lending, TAKE_PTR(segment));
     return r == -EBADMSG ? -EUCLEAN : r;
 }

@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 #include "journal.h"
+#include "lending.h"
 #include "recovery.h"
 
 struct store {
@@ -16,6 +17,7 @@ struct store {
     struct hash_key hash_key;
     int64_t last_time;
     struct progress progress;
+    struct lending lending;
     struct space space;
     struct journal journal;
     struct checkpoint checkpoint;

@@ -92,6 +92,7 @@ Test(backup, is_whole_under_load)
     keeper.options.retention_ms = 0;
     keeper.options.checkpoint_bytes = 32 * 1024;
     keeper_open(&keeper);
+    store_keep(keeper.store, UINT64_MAX);
     for (i = 0; i < 500; i++)
         (void)keeper_append(&keeper, i % 3 == 0);
     before = keeper_marks(&keeper).durable;

@@ -507,6 +507,7 @@ Test(damage, J2_old_batches_of_a_recycled_segment_are_nothing)
     fill_segments(1);
     for (int round = 0; round < 12; round++) {
         keeper_open(&keeper);
+        store_keep(keeper.store, UINT64_MAX);
         cr_assert_eq(keeper.replayed, keeper_marks(&keeper).durable);
         for (int i = 0; i < 9; i++)
             keeper_append_batches(&keeper, 1);

@@ -75,6 +75,7 @@ static int child_run(const char *directory, enum store_durability durability, ui
     if (pipe2(wake, O_CLOEXEC) < 0 || fcntl(wake[1], F_SETFL, O_NONBLOCK) < 0 ||
         store_open(&options, NULL, child_replay, NULL, &store, NULL) != 0)
         return 1;
+    store_keep(store, UINT64_MAX);
     for (;;) {
         if (append_some(store, &seed) < 0)
             return 2;

@@ -149,6 +149,7 @@ static uint64_t reopen(uint64_t durable)
 
     r = store_open(&keeper.options, on_start, on_replay, NULL, &keeper.store, &error);
     cr_assert_eq(r, 0, "%s", error);
+    store_keep(keeper.store, UINT64_MAX);
     sequence = keeper_marks(&keeper).appended;
     cr_assert_geq(sequence, durable);
     check_loaded(sequence);

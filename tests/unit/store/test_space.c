@@ -1,5 +1,5 @@
 /*
- * J6: what is refused and what goes on when there is no room; and what retention lets go of (J1).
+ * J6: what is refused and what goes on when there is no room.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <util/macros.h>
 
-#include "segment.h"
 #include "support.h"
 
 /* A disk on which nothing fits while it is full. What comes free is taken by others at once. */
@@ -135,130 +134,5 @@ Test(space, J6_each_segment_is_prepared_ahead)
     keeper_wait_durable(&keeper, keeper_marks(&keeper).appended);
     keeper_close(&keeper, false);
     keeper_open(&keeper);
-    keeper_close(&keeper, false);
-}
-
-static bool has_segment(uint64_t number)
-{
-    CLEANUP(cleanup_free) char *path = NULL;
-    char name[64];
-
-    (void)snprintf(name, sizeof(name), "journal/%016lu.journal", (unsigned long)number);
-    path = path_of(&keeper, name);
-    return access(path, F_OK) == 0;
-}
-
-static void fill(uint64_t segments)
-{
-    uint64_t until = (keeper.place >> 32) + segments;
-
-    while (keeper.place >> 32 < until)
-        (void)keeper_append(&keeper, true);
-    keeper_wait_durable(&keeper, keeper_marks(&keeper).appended);
-}
-
-static void checkpoint_all(void)
-{
-    store_checkpoint(keeper.store);
-    keeper_wait_stored(&keeper, keeper_marks(&keeper).durable);
-}
-
-/* Letting go happens after the checkpoint; asking for one more, and filling another segment, gives
- * it the time without a sleep. */
-static bool goes(uint64_t number)
-{
-    for (int i = 0; i < 200 && has_segment(number); i++) {
-        keeper_append_batches(&keeper, 1);
-        checkpoint_all();
-    }
-    return !has_segment(number);
-}
-
-Test(space, J1_segments_stay_for_the_retention)
-{
-    keeper_open(&keeper);
-    fill(4);
-    checkpoint_all();
-    cr_assert(has_segment(1));
-    fill(1);
-    checkpoint_all();
-    cr_assert(has_segment(1));
-    cr_assert(has_segment(2));
-    keeper_close(&keeper, false);
-}
-
-Test(space, J1_segments_go_when_older_than_the_retention)
-{
-    uint64_t buffer[RECORD_SIZE_MAX / 8], first;
-    struct record record;
-
-    keeper_open(&keeper);
-    (void)keeper_append(&keeper, true);
-    first = keeper.place;
-    fill(4);
-    keeper_close(&keeper, true);
-    keeper.options.retention_ms = 1;
-    keeper_open(&keeper);
-    cr_assert(goes(2));
-    cr_assert_not(has_segment(1), "they go oldest first");
-    cr_assert_eq(store_read_record(keeper.store, first, (uint8_t *)buffer, &record), -ENOENT);
-    keeper_close(&keeper, false);
-    keeper_open(&keeper);
-    keeper_close(&keeper, false);
-}
-
-/* A reader that had the file open when it was let go of: whatever new bytes it has met, it is told
- * of a gap, not of damage. */
-Test(space, J1_a_recycled_segment_is_a_gap_for_its_readers)
-{
-    CLEANUP(cleanup_free) char *journal = path_of(&keeper, "journal");
-    CLEANUP(segment_cleanup) struct segment *segment = NULL;
-    static uint64_t buffer[RECORD_SIZE_MAX / 8];
-    struct files files = {.state_fd = -1, .lock_fd = -1};
-    uint8_t *bytes = (uint8_t *)buffer;
-    uint32_t first, garbage = UINT32_MAX;
-    struct record record;
-
-    keeper_open(&keeper);
-    (void)keeper_append(&keeper, true);
-    first = (uint32_t)keeper.place;
-    fill(4);
-    files.instance = store_instance(keeper.store);
-    files.journal_fd = open(journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cr_assert_eq(segment_open(&files, 1, &segment), 0);
-    cr_assert_eq(segment_read_record(segment, first, bytes, &record), 0);
-    keeper_close(&keeper, true);
-
-    keeper.options.retention_ms = 1;
-    keeper_open(&keeper);
-    cr_assert(goes(2));
-    fill(4); /* the spare file is in use again */
-    keeper_close(&keeper, true);
-    cr_assert_eq(pwrite(segment->fd, &garbage, sizeof(garbage), first), sizeof(garbage));
-    cr_assert_eq(segment_read_record(segment, first, bytes, &record), -ENOENT);
-    close(files.journal_fd);
-}
-
-Test(space, J1_segments_go_when_there_are_too_many_bytes)
-{
-    keeper.options.retention_bytes = 3 * 64 * 1024;
-    keeper_open(&keeper);
-    fill(8);
-    checkpoint_all();
-    cr_assert(goes(2));
-    cr_assert(has_segment((keeper.place >> 32) - 2));
-    keeper_close(&keeper, false);
-}
-
-Test(space, S3_what_is_not_in_the_store_never_goes)
-{
-    keeper.options.retention_bytes = 0;
-    keeper.options.retention_ms = 0;
-    keeper_open(&keeper);
-    fill(6);
-    cr_assert(has_segment(1));
-    keeper_abandon(&keeper);
-    keeper_open(&keeper);
-    cr_assert_eq(keeper.replay_from, 1);
     keeper_close(&keeper, false);
 }
