@@ -9,31 +9,15 @@
 #pragma once
 
 #include "exchange.h"
-#include "head.h"
 
 #include <jansson.h>
 #include <msgpack.h>
 #include <proto/upstream.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <web/http.h>
 
 #define ANSWER_MESSAGE_MAX 200
-
-enum http_end_kind {
-    HTTP_ANSWERED,   /* a whole answer */
-    HTTP_NOT_SENT,   /* no connection came about, or the request was never begun */
-    HTTP_UNANSWERED, /* the request went out, in part or whole, and no whole answer came back */
-    HTTP_GARBLED,    /* what came back is no HTTP, or too large */
-};
-
-struct http_end {
-    enum http_end_kind kind;
-    int status; /* 0 where none came */
-    const char *body;
-    size_t body_length;
-    struct head head;
-    const char *error; /* what ended it, for people; NULL for HTTP_ANSWERED */
-};
 
 /* An error in StellarTools' words, {"error": "text"} or {"error": {"code", "message", "name"}}; the
  * texts live as long as the JSON. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <util/macros.h>
+#include <web/http.h>
 
 TAILQ_HEAD(task_queue, task);
 
@@ -84,6 +85,12 @@ static int task_start(struct task *task, uint64_t left)
     const struct settings *settings = task->settings;
     struct request request = {0};
     int r = task->kind->build(&task->args, settings->target.url, &request);
+    const struct http_header headers[] = {
+        {"Accept", "application/json"},
+        {"x-api-key", settings->api_key},
+        {"StellarTools-Version", settings->api_version},
+        {"Idempotency-Key", request.idempotency_key},
+    };
 
     if (r < 0)
         return r;
@@ -92,9 +99,8 @@ static int task_start(struct task *task, uint64_t left)
                        .url = request.url,
                        .body = request.body,
                        .is_put = request.is_put,
-                       .idempotency_key = request.idempotency_key,
-                       .api_key = settings->api_key,
-                       .api_version = settings->api_version,
+                       .headers = headers,
+                       .header_count = ARRAY_SIZE(headers),
                        .is_https = settings->target.is_https,
                        .is_loopback = settings->target.is_loopback,
                        .connect_timeout = settings->connect_timeout,

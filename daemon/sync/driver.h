@@ -7,12 +7,12 @@
  */
 #pragma once
 
-#include "http.h"
 #include "settings.h"
 
 #include <msgpack.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
 
 #define DRIVER_EXCHANGES_MAX 16u
 

@@ -107,13 +107,19 @@ static int check_start(struct check *check, uint64_t left)
         url = NULL;
         r = -ENOMEM;
     }
+    const struct http_header headers[] = {
+        {"Accept", "application/json"},
+        {"Cookie", cookie},
+        {"Authorization", authorization},
+    };
+
     if (r < 0)
         return r;
     return http_start(check->driver->http,
                       &(struct http_request){
                           .url = url,
-                          .cookie = cookie,
-                          .authorization = authorization,
+                          .headers = headers,
+                          .header_count = ARRAY_SIZE(headers),
                           .is_https = target->is_https,
                           .is_loopback = target->is_loopback,
                           .connect_timeout = settings->connect_timeout,

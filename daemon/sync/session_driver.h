@@ -12,8 +12,9 @@
 #pragma once
 
 #include "driver.h"
-#include "http.h"
 #include "settings.h"
+
+#include <web/http.h>
 
 #define SESSIONS_MAX 16u
 

@@ -14,24 +14,48 @@
  */
 #pragma once
 
-#include "answer.h"
-
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
+#include <web/head.h>
 
 #define HTTP_BODY_MAX (4u * 1024u * 1024u)
+#define HTTP_DROPPED_BODY_MAX (64u * 1024u)
 
 struct http;
 
+struct http_header {
+    const char *name, *value; /* value NULL: the header is left out */
+};
+
 struct http_request {
     const char *url;
-    const char *body; /* NULL: a GET; else a POST or a PUT, which is a write */
+    const char *body; /* NULL: a GET; else a POST or a PUT, which is a write and JSON */
     bool is_put;
-    /* headers; NULL: without */
-    const char *idempotency_key, *api_key, *api_version, *cookie, *authorization;
+    /* Of the answer, whose status is all that counts: it is HTTP_ANSWERED with its head, though the
+     * rest breaks off, hangs, or goes on past 64 KiB and is cut off. */
+    bool is_body_dropped;
+    const struct http_header *headers;
+    size_t header_count;
     bool is_https, is_loopback;
     int64_t connect_timeout, timeout; /* ms */
+};
+
+enum http_end_kind {
+    HTTP_ANSWERED,   /* a whole answer */
+    HTTP_NOT_SENT,   /* no connection came about, or the request was never begun */
+    HTTP_UNANSWERED, /* the request went out, in part or whole, and no whole answer came back */
+    HTTP_GARBLED,    /* what came back is no HTTP, or too large */
+};
+
+struct http_end {
+    enum http_end_kind kind;
+    int status; /* 0 where none came */
+    const char *body;
+    size_t body_length;
+    struct head head;
+    const char *error; /* what ended it, for people; NULL for HTTP_ANSWERED */
 };
 
 /* `end` and what it points to live as long as the call. New exchanges may be started in it. */
@@ -42,6 +66,7 @@ int http_new(uv_loop_t *loop, struct http **ret_http);
 /* Ends what is under way without calling back. The memory goes when the loop has closed the
  * handles: run it once more. */
 struct http *http_free(struct http *http);
-/* Copies what it needs. Either fails with a negative errno or calls `done` once, from the loop. */
+/* Copies what it needs. -EINVAL where a header has a line break in it. Either fails with a negative
+ * errno or calls `done` once, from the loop. */
 int http_start(struct http *http, const struct http_request *request, http_done_fn *done,
                void *data);

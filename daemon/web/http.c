@@ -2,13 +2,13 @@
  * libcurl's multi interface driven by libuv: libcurl says which sockets to watch and when to wake
  * it; libuv tells it. See http.h.
  */
-#include "http.h"
 #include "transfer.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <util/macros.h>
+#include <web/http.h>
 
 #define KEPT_CONNECTIONS 16L
 

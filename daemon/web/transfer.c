@@ -76,6 +76,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
     size_t length = size * count;
     size_t needed = transfer->received_length + length;
 
+    if (transfer->is_body_dropped) {
+        transfer->received_length = needed;
+        return needed > HTTP_DROPPED_BODY_MAX ? 0 : length;
+    }
     if (needed > HTTP_BODY_MAX) {
         transfer->is_too_large = true;
         return 0;
@@ -114,20 +118,24 @@ static int header_add(struct transfer *transfer, const char *name, const char *v
     return 0;
 }
 
+/* What would begin a header of its own, or end the head. */
+static bool is_one_line(const char *value)
+{
+    return strcspn(value, "\r\n") == strlen(value);
+}
+
 static int headers_build(struct transfer *transfer, const struct http_request *request)
 {
-    int r = header_add(transfer, "Accept", "application/json");
+    int r = 0;
 
-    if (r == 0 && request->api_key)
-        r = header_add(transfer, "x-api-key", request->api_key);
-    if (r == 0 && request->api_version)
-        r = header_add(transfer, "StellarTools-Version", request->api_version);
-    if (r == 0 && request->idempotency_key)
-        r = header_add(transfer, "Idempotency-Key", request->idempotency_key);
-    if (r == 0 && request->cookie)
-        r = header_add(transfer, "Cookie", request->cookie);
-    if (r == 0 && request->authorization)
-        r = header_add(transfer, "Authorization", request->authorization);
+    for (size_t i = 0; r == 0 && i < request->header_count; i++) {
+        const struct http_header *header = &request->headers[i];
+
+        if (header->value && !is_one_line(header->value))
+            r = -EINVAL;
+        else if (header->value)
+            r = header_add(transfer, header->name, header->value);
+    }
     if (r == 0 && request->body)
         r = header_add(transfer, "Content-Type", "application/json");
     /* Without a value: libcurl leaves the header out, and waits for no "100 Continue". */
@@ -217,6 +225,7 @@ int transfer_new(const struct http_request *request, http_done_fn *done, void *d
         return -ENOMEM;
     transfer->done = done;
     transfer->data = data;
+    transfer->is_body_dropped = request->is_body_dropped;
     transfer->easy = curl_easy_init();
     if (request->body) {
         transfer->body = strdup(request->body);
@@ -278,14 +287,15 @@ static bool is_garbled(const struct transfer *transfer)
 void transfer_end(const struct transfer *transfer, struct http_end *ret_end)
 {
     struct http_end end = {.head = transfer->head};
+    bool is_whole = transfer->result == CURLE_OK || transfer->is_body_dropped;
     long status = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     end.status = (int)status;
-    if (transfer->result == CURLE_OK && transfer->is_head_whole) {
+    if (is_whole && transfer->is_head_whole && status >= 200) {
         end.kind = HTTP_ANSWERED;
         end.body = transfer->received;
-        end.body_length = transfer->received_length;
+        end.body_length = transfer->received ? transfer->received_length : 0;
     } else {
         end.kind = !transfer->is_begun    ? HTTP_NOT_SENT
                    : is_garbled(transfer) ? HTTP_GARBLED

@@ -1,9 +1,8 @@
 /* Rate limits by the server's own clock. */
-#include "head.h"
-
 #include <criterion/criterion.h>
 #include <string.h>
 #include <util/macros.h>
+#include <web/head.h>
 
 #define DATE "Date: Mon, 05 Jan 2026 12:34:56 GMT" /* 1767616496 */
 

@@ -4,10 +4,9 @@
  */
 #pragma once
 
-#include "http.h"
-
 #include <curl/curl.h>
 #include <sys/queue.h>
+#include <web/http.h>
 
 /* Outlives the transfer where libcurl closes a connection later than the transfer ends. */
 struct carrier {
@@ -19,7 +18,7 @@ struct carrier {
 struct transfer {
     LIST_ENTRY(transfer) link;
     CURL *easy;
-    struct curl_slist *headers; /* hold the key, or a session: wiped */
+    struct curl_slist *headers; /* hold a key, or a session: wiped */
     char *body;                 /* of the request */
     struct carrier *carrier;    /* NULL for reads: their connections are kept */
     http_done_fn *done;
@@ -28,6 +27,7 @@ struct transfer {
     bool is_begun;
     bool is_head_whole; /* libcurl takes a head that breaks off for a whole one */
     bool is_too_large;
+    bool is_body_dropped;
     CURLcode result;
     struct head head;
     char *received;

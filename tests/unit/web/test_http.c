@@ -3,7 +3,6 @@
  * and that the loop ends empty. The peers are sockets of the test's own; nothing is accepted before
  * the exchange is over, so that the kernel alone answers.
  */
-#include "http.h"
 #include "transfer.h"
 
 #include <arpa/inet.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <web/http.h>
 
 #define BODY_SIZE (8u * 1024u * 1024u) /* more than the kernel takes */
 
@@ -45,12 +45,8 @@ static int listen_silently(char *url, size_t size)
 
 static struct http_request request_to(const char *url, const char *body, int64_t timeout)
 {
-    return (struct http_request){.url = url,
-                                 .body = body,
-                                 .api_key = "sk_1",
-                                 .is_loopback = true,
-                                 .connect_timeout = 5000,
-                                 .timeout = timeout};
+    return (struct http_request){
+        .url = url, .body = body, .is_loopback = true, .connect_timeout = 5000, .timeout = timeout};
 }
 
 Test(http, P3_what_was_not_delivered_of_a_write_never_will_be)
@@ -123,4 +119,27 @@ Test(http, P3_a_write_is_not_over_while_a_socket_of_its_own_is_open)
     cr_expect(transfer_is_settled(&read));
     carrier.sockets = 0;
     cr_expect(transfer_is_settled(&write));
+}
+
+Test(http, no_header_becomes_two)
+{
+    static const char *const values[] = {"a\r\nX: b", "a\n", "\rb"};
+    struct http_request request = request_to("http://127.0.0.1:1/", NULL, 1000);
+    struct http_header header = {"X-Test", NULL};
+    struct ended ended = {0};
+    struct http *http;
+    uv_loop_t loop;
+
+    uv_loop_init(&loop);
+    cr_assert_eq(http_new(&loop, &http), 0);
+    request.headers = &header;
+    request.header_count = 1;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        header.value = values[i];
+        cr_expect_eq(http_start(http, &request, on_done, &ended), -EINVAL);
+    }
+    http_free(http);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    cr_expect_eq(uv_loop_close(&loop), 0);
+    cr_expect_eq(ended.count, 0);
 }

@@ -1,10 +1,9 @@
 /* Rate limits and dates out of an answer's head: see head.h. */
-#include "head.h"
-
 #include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 #include <util/macros.h>
+#include <web/head.h>
 
 #define DISTANCE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
 #define WINDOW_MAX_SECONDS INT64_C(3600)
