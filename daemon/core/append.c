@@ -11,6 +11,8 @@
 void append_init(struct append *append)
 {
     append->image_count = 0;
+    append->events = append->last_event = NULL;
+    append->event_count = 0;
 }
 
 void append_image(struct append *append, enum record_table table, const void *key,
@@ -33,15 +35,17 @@ int append_begin(struct core *core, struct append *append, size_t detail_length,
     append->detail_length = detail_length;
     int r = core->sink.append(core->sink.userdata, size, use_reserve, &append->buffer,
                               &append->sequence, &append->place);
-    if (r < 0)
+    if (r < 0) {
+        event_log_drop(append);
         return r;
+    }
     core->sequence = append->sequence;
     return 0;
 }
 
 void append_finish(struct core *core, struct append *append, enum record_type type,
-                   const struct balance *balance, uint32_t uid, uint32_t pid, uint32_t events,
-                   const void *detail, int64_t now)
+                   const struct balance *balance, uint32_t uid, uint32_t pid, const void *detail,
+                   int64_t now)
 {
     struct record_header header = {
         .sequence = append->sequence,
@@ -52,47 +56,10 @@ void append_finish(struct core *core, struct append *append, enum record_type ty
         .pid = pid,
         .type = (uint16_t)type,
         .epoch = core->epoch,
-        .events = events,
+        .events = append->events ? event_log_number(core, append, now) : 0,
     };
     record_encode(append->buffer, &header, append->images, append->image_count, detail,
                   append->detail_length);
-}
-
-void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t sequence)
-{
-    for (unsigned type = 0; core->effects.event && events >> type != 0; type++)
-        if (events >> type & 1)
-            core->effects.event(core->effects.userdata, (enum core_event_type)type, slot, sequence);
-}
-
-uint32_t crossing(const struct core *core, struct core_row *row, bool spent)
-{
-    int64_t available = row_available(row);
-    uint32_t events = 0;
-
-    if (available > (core->policy.threshold_count ? core->policy.thresholds[0] : -1)) {
-        if (row->flags & CORE_ROW_LOW)
-            events |= CORE_EVENT_BIT(CREDITS_RECOVERED);
-        row->flags &= ~(uint32_t)CORE_ROW_LOW;
-    } else if (spent && !(row->flags & CORE_ROW_LOW)) {
-        row->flags |= CORE_ROW_LOW;
-        events |= CORE_EVENT_BIT(CREDITS_LOW);
-    }
-
-    if (available > 0) {
-        row->flags &= ~(uint32_t)CORE_ROW_EXHAUSTED;
-    } else if (spent && !(row->flags & CORE_ROW_EXHAUSTED)) {
-        row->flags |= CORE_ROW_EXHAUSTED;
-        events |= CORE_EVENT_BIT(CREDITS_EXHAUSTED);
-    }
-
-    if (available >= 0) {
-        row->flags &= ~(uint32_t)CORE_ROW_OVERDRAWN;
-    } else if (!(row->flags & CORE_ROW_OVERDRAWN)) {
-        row->flags |= CORE_ROW_OVERDRAWN;
-        events |= CORE_EVENT_BIT(CREDITS_OVERDRAWN);
-    }
-    return events;
 }
 
 static void change_images(struct append *append, struct change *change)
@@ -118,22 +85,24 @@ int change_append(struct core *core, struct change *change, int64_t now, uint64_
     struct append append;
 
     change_images(&append, change);
-    int r = append_begin(core, &append, change->detail_length, change->use_reserve);
+    int r = change->events ? crossing_add(core, &append, balance, &change->row, change->events) : 0;
+    if (r == 0)
+        r = append_begin(core, &append, change->detail_length, change->use_reserve);
     if (r < 0)
         return r;
 
     change->row.last_place = append.place;
     for (size_t i = 0; i < change->sequence_count; i++)
         *change->sequences[i] = append.sequence;
-    append_finish(core, &append, change->type, balance, change->uid, change->pid, change->events,
-                  change->detail, now);
+    append_finish(core, &append, change->type, balance, change->uid, change->pid, change->detail,
+                  now);
     balance_set_row(core, balance, &change->row, now);
     balance->last_sequence = append.sequence;
     if (change->reading)
         balance->reading = *change->reading;
     if (change->request)
         dedupe_remember(core, change->request, &change->images->entry);
-    tell_events(core, change->events, balance->slot, append.sequence);
+    event_log_tell(core, &append, balance->slot);
     if (ret_sequence)
         *ret_sequence = append.sequence;
     return 0;

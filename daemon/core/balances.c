@@ -262,7 +262,7 @@ void product_release(struct core *core, uint32_t index)
 {
     struct product *product = &core->products[index];
 
-    if (--product->balances > 0 || product->known || product->fetching)
+    if (--product->balances > 0 || product->known || product->fetching || product->thresholds)
         return;
     map_remove(&core->products_by_hash, product->hash);
     free(product->id);

@@ -16,7 +16,7 @@ static int append_forget(struct core *core, struct append *append, int64_t now)
     int r = append_begin(core, append, 0, true);
     if (r < 0)
         return r;
-    append_finish(core, append, RECORD_FORGET, NULL, UID_SELF, 0, 0, NULL, now);
+    append_finish(core, append, RECORD_FORGET, NULL, UID_SELF, 0, NULL, now);
     return 0;
 }
 

@@ -16,6 +16,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     core->instance = options->instance;
     core->epoch = options->epoch;
     core->policy = options->policy;
+    thresholds_make(core->policy.thresholds, core->policy.threshold_count, &core->thresholds);
     core->sink = options->sink;
     core->effects = options->effects;
     core->free_product = NO_PRODUCT;
@@ -31,6 +32,9 @@ int core_new(const struct core_options *options, struct core **ret_core)
     map_init(&core->links);
     map_init(&core->owners);
     map_init(&core->objects);
+    map_init(&core->webhooks);
+    heap_init(&core->webhooks_by_age);
+    event_log_init(core);
     heap_init(&core->job_timers);
     map_init(&core->holds);
     map_init(&core->returned);
@@ -62,6 +66,7 @@ struct core *core_free(struct core *core)
         next = push->all_next;
         free(push);
     }
+    core_thresholds_reset(core);
     for (uint32_t i = 0; i < core->product_count; i++)
         free(core->products[i].id);
     for (uint32_t i = 0; i < core->chunk_count; i++)
@@ -76,6 +81,8 @@ struct core *core_free(struct core *core)
     jobs_deinit(core);
     links_deinit(core);
     objects_deinit(core);
+    webhook_seen_deinit(core);
+    event_log_deinit(core);
     hold_deinit(core);
     give_deinit(core);
     map_deinit(&core->usage_index);
@@ -94,6 +101,7 @@ void core_set_policy(struct core *core, const struct core_policy *policy, int64_
     int64_t blocked_until = core->budget.blocked_until;
 
     core->policy = *policy;
+    thresholds_make(policy->thresholds, policy->threshold_count, &core->thresholds);
     if (other_rate) {
         budget_init(&core->budget);
         core->budget.blocked_until = blocked_until;
@@ -105,6 +113,13 @@ void core_set_policy(struct core *core, const struct core_policy *policy, int64_
         if (balance)
             plan(core, balance, now);
     }
+}
+
+void core_set_stored(struct core *core, uint64_t sequence)
+{
+    core->stored = sequence;
+    objects_trim(core);
+    event_log_trim(core);
 }
 
 static const char *check_balance(const struct core *core, const struct balance *balance)
@@ -156,6 +171,8 @@ int core_check(const struct core *core, const char **ret_what)
         what = "the number of exchanges under way is wrong";
     if (!what && core->writes > WRITES_MAX)
         what = "too many writes in flight";
+    if (!what)
+        what = event_log_check(core);
     if (!what)
         return 0;
     *ret_what = what;

@@ -123,7 +123,7 @@ void hold_deinit(struct core *core)
 static int append_hold(struct core *core, struct hold *hold, struct core_hold *row,
                        struct change *change, bool spent, int64_t now, uint64_t *ret_sequence)
 {
-    change->events = crossing(core, &change->row, spent);
+    change->events = crossing(core, change->balance, &change->row, spent);
     change->extra[change->extra_count++] = (struct record_image){
         .table = TABLE_HOLD,
         .key = &row->sequence,
@@ -433,7 +433,7 @@ static int forget(struct core *core, int64_t now)
     }
     int r = count ? append_begin(core, &append, 0, true) : 0;
     if (count && r == 0)
-        append_finish(core, &append, RECORD_FORGET, NULL, UID_SELF, 0, 0, NULL, now);
+        append_finish(core, &append, RECORD_FORGET, NULL, UID_SELF, 0, NULL, now);
     for (size_t i = 0; i < count; i++) {
         if (r < 0)
             heap_set(&core->holds_by_time, &gone[i]->by_time, now + RETRY_MS);

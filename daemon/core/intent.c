@@ -45,8 +45,8 @@ static int end_customer(struct core *core, struct intent *intent,
 
     if (link_find(core, user_id) || link_of_customer(core, customer)) /* others were quicker */
         return intent_drop(core, intent, now);
-    int r = link_make(core, user_id, customer, object->body, object->body_length, intent->row.uid,
-                      now, NULL);
+    int r = link_make(core, user_id, customer, object->body, object->body_length, true,
+                      intent->row.uid, now, NULL);
     if (r < 0)
         return doubt(core, intent, now);
     r = intent_drop(core, intent, now);

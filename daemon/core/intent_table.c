@@ -112,7 +112,7 @@ int intent_append(struct core *core, struct intent *intent, struct intent_image 
             next->sequence = append.sequence;
         memcpy(value, next, sizeof(*next));
         memcpy(value + sizeof(*next), intent->owner, length - sizeof(*next));
-        append_finish(core, &append, type, NULL, next->uid, 0, 0, NULL, now);
+        append_finish(core, &append, type, NULL, next->uid, 0, NULL, now);
         intent->row = *next;
         intent->last_sequence = append.sequence;
     }

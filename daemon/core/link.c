@@ -108,8 +108,25 @@ static void link_append_images(struct append *append, const struct link *link)
     append_image(append, TABLE_OWNER, customer.data, customer.length, user.data, user.length);
 }
 
+/* Both are made of the record's images. A customer that is here already has been told: its webhook
+ * was quicker than the answer. */
+static int add_events(struct core *core, struct append *append, const struct core_text *old,
+                      struct core_text customer, bool created)
+{
+    struct event_note note = {.type = CORE_EVENT_CUSTOMER_CREATED, .customer = customer};
+    int r = 0;
+
+    if (created && !object_known(core, TABLE_CUSTOMER, customer))
+        r = event_log_add(core, append, &note);
+    note.type = CORE_EVENT_CUSTOMER_LINKED;
+    if (r == 0 && (!old || !same_text(*old, customer)))
+        r = event_log_add(core, append, &note);
+    return r;
+}
+
 int link_make(struct core *core, struct core_text user_id, struct core_text customer,
-              const void *body, size_t length, uint32_t uid, int64_t now, uint64_t *ret_sequence)
+              const void *body, size_t length, bool created, uint32_t uid, int64_t now,
+              uint64_t *ret_sequence)
 {
     bool keep = body && length <= OBJECT_BODY_MAX; /* else it is read when it is asked for */
     struct link *link = link_new(user_id, customer);
@@ -131,10 +148,12 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
         append_image(&append, TABLE_CUSTOMER, customer.data, customer.length, image,
                      sizeof(*image) + length);
     }
-    r = append_begin(core, &append, 0, true);
+    r = add_events(core, &append, old ? &old_customer : NULL, customer, created);
+    if (r == 0)
+        r = append_begin(core, &append, 0, true);
     if (r < 0)
         goto out;
-    append_finish(core, &append, RECORD_LINK, NULL, uid, 0, 0, NULL, now);
+    append_finish(core, &append, RECORD_LINK, NULL, uid, 0, NULL, now);
     if (image)
         object_note(core, TABLE_CUSTOMER, customer, image, sizeof(*image) + length,
                     append.sequence);
@@ -143,6 +162,7 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
     if (r < 0)
         goto out;
     link = NULL;
+    event_log_tell(core, &append, NO_SLOT);
     if (ret_sequence)
         *ret_sequence = append.sequence;
 out:
@@ -162,7 +182,7 @@ int core_link_set(struct core *core, struct core_text user_id, struct core_text 
         *ret_sequence = owner->sequence;
         return CORE_OK;
     }
-    int r = link_make(core, user_id, customer, NULL, 0, uid, now, ret_sequence);
+    int r = link_make(core, user_id, customer, NULL, 0, false, uid, now, ret_sequence);
     if (r == 0)
         search_intent_ended(core, user_id, CORE_OK, NULL, now);
     return r;
@@ -183,7 +203,7 @@ int core_link_remove(struct core *core, struct core_text user_id, uint32_t uid, 
     int r = append_begin(core, &append, 0, true);
     if (r < 0)
         return r;
-    append_finish(core, &append, RECORD_LINK, NULL, uid, 0, 0, NULL, now);
+    append_finish(core, &append, RECORD_LINK, NULL, uid, 0, NULL, now);
     take_out(core, user_id);
     *ret_sequence = append.sequence;
     return CORE_OK;

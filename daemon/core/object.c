@@ -59,7 +59,7 @@ static void drop(struct core *core, struct object *object)
     free(object);
 }
 
-static void trim(struct core *core)
+void objects_trim(struct core *core)
 {
     for (struct object *object = core->objects_first, *next;
          object && core->object_bytes > CACHE_BYTES; object = next) {
@@ -100,7 +100,7 @@ static int keep(struct core *core, struct hash128 hash, const void *body, size_t
     }
     link_last(core, object);
     core->object_bytes += sizeof(*object) + length;
-    trim(core);
+    objects_trim(core);
     return 0;
 }
 
@@ -158,52 +158,216 @@ int object_replay(struct core *core, enum record_table table, const void *key, s
     return keep_image(core, object_hash(core, table, name), value, value_length, sequence);
 }
 
+static void note(struct core *core, struct hash128 hash, const void *image, size_t length,
+                 uint64_t sequence)
+{
+    struct object *old = find(core, hash);
+    int r = image ? keep_image(core, hash, image, length, sequence)
+                  : keep(core, hash, NULL, 0, true, 0, sequence);
+
+    /* Without memory for it the old one must not be told as if it were still so. */
+    if (r < 0 && old)
+        drop(core, old);
+}
+
 void object_note(struct core *core, enum record_table table, struct core_text key,
                  const void *image, size_t length, uint64_t sequence)
 {
-    struct hash128 hash = object_hash(core, table, key);
-    struct object *old = find(core, hash);
+    note(core, object_hash(core, table, key), image, length, sequence);
+}
 
-    /* Without memory for it the old one must not be told as if it were still so. */
-    if (keep_image(core, hash, image, length, sequence) < 0 && old)
-        drop(core, old);
+bool object_known(const struct core *core, enum record_table table, struct core_text key)
+{
+    const struct object *object = find(core, object_hash(core, table, key));
+    return object && !object->absent;
+}
+
+/* --- changes --- */
+
+static bool is_other(const struct object *old, const struct core_object_change *change)
+{
+    if (change->key.length == 0)
+        return false;
+    if (!old || old->absent)
+        return !old || change->body;
+    if (!change->body || old->length != change->length)
+        return true;
+    if (change->partial && old->synced_at != 0)
+        return true; /* it must be read again, also after a restart */
+    return memcmp(old->body, change->body, change->length) != 0;
+}
+
+/* What one change puts into its record, until that is written. */
+struct object_append {
+    struct append append;
+    struct object_image *image; /* owned; NULL: the object is gone, or stays as it is */
+    size_t image_length, detail_length;
+    uint8_t *detail; /* owned */
+    struct webhook_seen *webhook;
+    struct webhook_image seen;
+};
+
+static int add_object(struct object_append *to, const struct core_object_change *change,
+                      int64_t now)
+{
+    if (change->body) {
+        to->image_length = sizeof(*to->image) + change->length;
+        to->image = malloc(to->image_length);
+        if (!to->image)
+            return -ENOMEM;
+        to->image->synced_at = change->partial ? 0 : now;
+        memcpy(to->image + 1, change->body, change->length);
+    }
+    append_image(&to->append, change->table, change->key.data, change->key.length, to->image,
+                 to->image_length);
+    return 0;
+}
+
+static int add_detail(struct object_append *to, const struct core_object_change *change)
+{
+    uint8_t *at;
+
+    for (size_t i = 0; i < change->event_count; i++) {
+        if (change->events[i].length > RECORD_SIZE_MAX)
+            return -E2BIG;
+        to->detail_length += change->events[i].length;
+    }
+    if (to->detail_length > RECORD_SIZE_MAX)
+        return -E2BIG;
+    at = to->detail = malloc(to->detail_length + 1);
+    if (!at)
+        return -ENOMEM;
+    for (size_t i = 0; i < change->event_count; i++)
+        if (change->events[i].length)
+            at = mempcpy(at, change->events[i].data, change->events[i].length);
+    return 0;
+}
+
+static int add_events(struct core *core, struct object_append *to,
+                      const struct core_object_change *change)
+{
+    uint32_t offset = 0;
+    int r = add_detail(to, change);
+
+    for (size_t i = 0; r == 0 && i < change->event_count; i++) {
+        const struct core_event_data *event = &change->events[i];
+        struct event_note note = {
+            .type = event->type,
+            .data_offset = offset,
+            .data_length = (uint32_t)event->length,
+            .customer = event->customer,
+            .product = event->product,
+        };
+        r = event_log_add(core, &to->append, &note);
+        offset += note.data_length;
+    }
+    return r;
+}
+
+static int add_webhook(struct core *core, struct object_append *to, struct core_text id,
+                       int64_t now)
+{
+    int r = webhook_seen_new(core, id, &to->webhook);
+
+    to->seen.time = now;
+    if (r == 0)
+        append_image(&to->append, TABLE_WEBHOOK, id.data, id.length, &to->seen, sizeof(to->seen));
+    return r;
+}
+
+static int begin(struct core *core, struct object_append *to,
+                 const struct core_object_change *change, bool is_other_now, bool is_new_webhook,
+                 int64_t now)
+{
+    int r = is_other_now ? add_object(to, change, now) : 0;
+
+    if (r == 0 && is_new_webhook)
+        r = add_webhook(core, to, change->webhook, now);
+    if (r == 0)
+        r = add_events(core, to, change);
+    if (r == 0 && record_size(to->append.images, to->append.image_count, to->detail_length) >
+                      RECORD_SIZE_MAX) {
+        event_log_drop(&to->append);
+        r = -E2BIG;
+    }
+    return r == 0 ? append_begin(core, &to->append, to->detail_length, true) : r;
+}
+
+static bool is_valid(const struct core_object_change *change)
+{
+    if (change->webhook.length > 255 || change->key.length > 511)
+        return false;
+    for (size_t i = 0; i < change->event_count; i++)
+        if (change->events[i].type >= CORE_EVENT_COUNT_ ||
+            change->events[i].customer.length > 128 || change->events[i].product.length > 128)
+            return false;
+    return true;
+}
+
+/* Nothing to be written: what is known is the latest, and only the time is new. */
+static int unchanged(const struct core *core, const struct core_object_change *change,
+                     struct object *old, int64_t now, uint64_t *ret_sequence)
+{
+    *ret_sequence = 0;
+    if (change->webhook.length)
+        (void)core_webhook_seen(core, change->webhook, ret_sequence);
+    if (!old)
+        return CORE_OK;
+    old->synced_at = change->partial ? 0 : now;
+    if (old->sequence > *ret_sequence)
+        *ret_sequence = old->sequence;
+    return CORE_OK;
+}
+
+int core_object_change(struct core *core, const struct core_object_change *change, int64_t now,
+                       uint64_t *ret_sequence)
+{
+    struct object *old =
+        change->key.length ? find(core, object_hash(core, change->table, change->key)) : NULL;
+    bool other = is_other(old, change);
+    uint64_t seen;
+    bool new_webhook =
+        change->webhook.length && core_webhook_seen(core, change->webhook, &seen) != CORE_OK;
+    struct object_append to;
+
+    if (!is_valid(change))
+        return -EINVAL;
+    if (change->length > OBJECT_BODY_MAX || change->event_count > CORE_EVENTS_MAX)
+        return -E2BIG;
+    if (!other && !new_webhook && change->event_count == 0)
+        return unchanged(core, change, old, now, ret_sequence);
+    append_init(&to.append);
+    to.image = NULL;
+    to.detail = NULL;
+    to.image_length = to.detail_length = 0;
+    to.webhook = NULL;
+    int r = begin(core, &to, change, other, new_webhook, now);
+    if (r == 0) {
+        to.seen.sequence = to.append.sequence;
+        append_finish(core, &to.append, RECORD_OBJECT, NULL, UID_SELF, 0, to.detail, now);
+        if (other)
+            object_note(core, change->table, change->key, to.image, to.image_length,
+                        to.append.sequence);
+        else if (old)
+            old->synced_at = change->partial ? 0 : now;
+        if (to.webhook)
+            webhook_seen_set(core, to.webhook, &to.seen);
+        event_log_tell(core, &to.append, NO_SLOT);
+        *ret_sequence = to.append.sequence;
+    } else if (to.webhook) {
+        webhook_seen_drop(core, to.webhook);
+    }
+    free(to.image);
+    free(to.detail);
+    return r;
 }
 
 int core_object_put(struct core *core, enum record_table table, struct core_text key,
                     const void *body, size_t length, int64_t now, uint64_t *ret_sequence)
 {
-    struct object *old = find(core, object_hash(core, table, key));
-    struct object_image *image;
-    struct append append;
+    struct core_object_change change = {.table = table, .key = key, .body = body, .length = length};
 
-    if (length > OBJECT_BODY_MAX)
-        return -E2BIG;
-    if (old && !old->absent && old->length == length && memcmp(old->body, body, length) == 0) {
-        old->synced_at = now;
-        *ret_sequence = old->sequence;
-        return CORE_OK;
-    }
-    image = malloc(sizeof(*image) + length);
-    if (!image)
-        return -ENOMEM;
-    image->synced_at = now;
-    memcpy(image + 1, body, length);
-    append_init(&append);
-    append_image(&append, table, key.data, key.length, image, sizeof(*image) + length);
-    int r = append_begin(core, &append, 0, true);
-    if (r == 0) {
-        append_finish(core, &append, RECORD_OBJECT, NULL, UID_SELF, 0, 0, NULL, now);
-        object_note(core, table, key, image, sizeof(*image) + length, append.sequence);
-        *ret_sequence = append.sequence;
-    }
-    free(image);
-    return r;
-}
-
-void core_set_stored(struct core *core, uint64_t sequence)
-{
-    core->stored = sequence;
-    trim(core);
+    return core_object_change(core, &change, now, ret_sequence);
 }
 
 void objects_deinit(struct core *core)

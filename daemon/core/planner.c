@@ -423,7 +423,8 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
 
 int64_t core_wakeup(const struct core *core)
 {
-    int64_t at = earlier(dedupe_wakeup(core), hold_wakeup(core));
+    int64_t at =
+        earlier(earlier(dedupe_wakeup(core), hold_wakeup(core)), webhook_seen_wakeup(core));
     struct heap_node *timer = heap_first(&core->timers);
 
     if (timer)
@@ -584,5 +585,7 @@ int core_tick(struct core *core, int64_t now)
 {
     fire_timers(core, now);
     int r = hold_tick(core, now);
-    return r < 0 ? r : dedupe_tick(core, now);
+    if (r == 0)
+        r = dedupe_tick(core, now);
+    return r < 0 ? r : webhook_seen_tick(core, now);
 }

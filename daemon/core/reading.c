@@ -28,17 +28,21 @@ static void give_up(struct core *core, struct balance *balance, int64_t now)
 /* --- products --- */
 
 static int product_append(struct core *core, const struct product *product,
-                          const struct core_product *row, int64_t now, uint32_t events)
+                          const struct core_product *row, int64_t now, bool parked)
 {
+    struct event_note note = {.type = CORE_EVENT_PUSH_PARKED,
+                              .product = {product->id, product->length}};
     struct append append;
 
     append_init(&append);
     append_image(&append, TABLE_PRODUCT, product->id, product->length, row, sizeof(*row));
-    int r = append_begin(core, &append, 0, true);
+    int r = parked ? event_log_add(core, &append, &note) : 0;
+    if (r == 0)
+        r = append_begin(core, &append, 0, true);
     if (r < 0)
         return r;
-    append_finish(core, &append, RECORD_PRODUCT, NULL, UID_SELF, 0, events, NULL, now);
-    tell_events(core, events, NO_SLOT, append.sequence);
+    append_finish(core, &append, RECORD_PRODUCT, NULL, UID_SELF, 0, NULL, now);
+    event_log_tell(core, &append, NO_SLOT);
     return 0;
 }
 
@@ -51,7 +55,7 @@ static int product_learn(struct core *core, struct product *product, int64_t uni
         .source = source,
     };
 
-    int r = product_append(core, product, &row, now, 0);
+    int r = product_append(core, product, &row, now, false);
     if (r < 0)
         return r;
     product->row = row;
@@ -119,7 +123,7 @@ int product_park(struct core *core, uint32_t index, const struct core_push *push
                    */
     row.parked = 1;
     row.suggested = credits > 0 ? core_credits(amount, credits) : 0;
-    int r = product_append(core, product, &row, now, CORE_EVENT_BIT(PUSH_PARKED));
+    int r = product_append(core, product, &row, now, true);
     if (r < 0)
         return r;
     product->row = row;
@@ -198,7 +202,7 @@ static int append_name(struct core *core, struct balance *balance, int64_t now)
         return r;
     }
     balance->row->last_place = append.place;
-    append_finish(core, &append, RECORD_BALANCE_NAMED, NULL, UID_SELF, 0, 0, NULL, now);
+    append_finish(core, &append, RECORD_BALANCE_NAMED, NULL, UID_SELF, 0, NULL, now);
     balance->last_sequence = append.sequence;
     balance->knowledge = KNOWN;
     return 0;
@@ -223,7 +227,7 @@ static int accept(struct core *core, struct balance *balance, const struct excha
     row.flags &= ~(uint32_t)(CORE_ROW_READ_FIRST | CORE_ROW_REVOKED);
     if (there && answer->balance.revoked)
         row.flags |= CORE_ROW_REVOKED;
-    uint32_t events = crossing(core, &row, false);
+    uint32_t events = crossing(core, balance, &row, false);
 
     if (same_reading(balance->row, &row, &reading, &balance->reading)) {
         *balance->row = row; /* only the time is new: it goes along with the next record */

@@ -120,6 +120,13 @@ static int load_meta(struct core *core, const void *key, size_t key_length, cons
 {
     uint32_t id;
 
+    if (key_length == strlen(CORE_META_LIVEMODE) &&
+        memcmp(key, CORE_META_LIVEMODE, key_length) == 0) {
+        if (value_length != 1)
+            return -EBADMSG;
+        core->livemode = *(const uint8_t *)value != 0;
+        return 0;
+    }
     if (key_length != strlen(CORE_META_LAST_ID) || memcmp(key, CORE_META_LAST_ID, key_length) != 0)
         return 0;
     if (value_length != sizeof(id))
@@ -166,10 +173,12 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
     case TABLE_PAYMENT: /* from records; from the store they come when they are asked for */
         return object_replay(core, table, key, key_length, value, value_length, core->sequence + 1);
     case TABLE_EVENT:
+        return event_log_load(core, key, key_length, value, value_length);
+    case TABLE_WEBHOOK:
+        return webhook_seen_load(core, key, key_length, value, value_length);
     case TABLE_SUBSCRIBER:
     case TABLE_HOOK:
     case TABLE_DELIVERY:
-    case TABLE_WEBHOOK:
     case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;

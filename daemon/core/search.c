@@ -160,7 +160,8 @@ static int link_to(struct core *core, struct search *search, const char *custome
         end(core, search, CORE_TAKEN, customer, now);
         return 0;
     }
-    int r = link_make(core, user_id, text_of(customer), body, length, search->uid, now, NULL);
+    int r =
+        link_make(core, user_id, text_of(customer), body, length, false, search->uid, now, NULL);
     if (r < 0)
         return retry(core, search, now);
     linked(core, search, now);

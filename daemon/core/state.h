@@ -3,6 +3,8 @@
  * it:
  * - balances.c: the table of balances and products
  * - append.c: records with their images
+ * - event.c: what is told of them; threshold.c: which events a new balance raises
+ * - object.c: objects of upstream's; webhook.c: which webhooks have been seen
  * - consume.c: spending; dedupe.c, dedupe_table.c, dedupe_forget.c: repeated requests
  * - hold.c: reservations; give.c: credit refunds and grants
  * - replay.c: loading and replay
@@ -15,7 +17,7 @@
 #pragma once
 
 #include "heap.h"
-#include <core/engine.h>
+#include <core/event.h>
 #include <core/link.h>
 #include <util/map.h>
 
@@ -125,6 +127,12 @@ struct balance {
     bool waits_for_product;
 };
 
+/* Of credits.low, descending. */
+struct thresholds {
+    int64_t items[CORE_THRESHOLDS_MAX];
+    uint32_t count, tag;
+};
+
 struct product {
     char *id; /* owned */
     size_t length;
@@ -136,7 +144,8 @@ struct product {
     int64_t read_at;
     int64_t delay;
     struct balance *waiters;
-    uint32_t balances; /* that name it */
+    uint32_t balances;             /* that name it */
+    struct thresholds *thresholds; /* owned; NULL: the policy's */
 };
 
 struct object;
@@ -192,6 +201,13 @@ struct queue {
     struct balance *first, *last;
 };
 
+struct event_row;
+struct event_log {
+    struct event_row **rows; /* owned: a ring, oldest first, without a gap */
+    size_t capacity, head, count;
+    uint64_t first, last; /* numbers, of all that are kept anywhere */
+};
+
 struct core {
     struct hash_key hash_key;
     uint32_t instance, epoch;
@@ -219,6 +235,12 @@ struct core {
     struct object *objects_first, *objects_last; /* least recently used first */
     size_t object_bytes;
     uint64_t stored;
+    struct event_log events;
+    bool livemode;
+    struct map webhooks; /* id hash → struct webhook_seen *, owned */
+    struct heap webhooks_by_age;
+    int64_t webhooks_retry_at;
+    struct thresholds thresholds; /* of the policy */
     uint32_t *free_slots;
     uint32_t free_count, free_capacity;
     uint32_t last_id;
@@ -314,6 +336,8 @@ struct append {
     uint64_t sequence, place;
     struct record_image images[RECORD_IMAGES_MAX];
     size_t image_count, detail_length;
+    struct event_row *events, *last_event; /* owned until the record is written */
+    size_t event_count;
 };
 /* First say what the record will hold (the values are read at append_finish, so they may still
  * learn sequence and place) … */
@@ -324,8 +348,8 @@ void append_image(struct append *append, enum record_table table, const void *ke
 int append_begin(struct core *core, struct append *append, size_t detail_length, bool use_reserve);
 /* … then write it. Cannot fail. */
 void append_finish(struct core *core, struct append *append, enum record_type type,
-                   const struct balance *balance, uint32_t uid, uint32_t pid, uint32_t events,
-                   const void *detail, int64_t now);
+                   const struct balance *balance, uint32_t uid, uint32_t pid, const void *detail,
+                   int64_t now);
 /* A balance's change, whole: `row` gets its last_place and becomes the balance's; events are told.
  * `reading`, `push` (a push whose state is 0 is deleted) and `request` (with `images`) may be NULL.
  * The record's own sequence is written to all of `sequences` before anything is encoded, so that
@@ -343,15 +367,57 @@ struct change {
     size_t sequence_count;
     enum record_type type;
     uint32_t uid, pid;
-    uint32_t events;
+    uint32_t events; /* bits; all of them are told of this balance */
     const void *detail;
     size_t detail_length;
     bool use_reserve;
 };
 int change_append(struct core *core, struct change *change, int64_t now, uint64_t *ret_sequence);
-void tell_events(struct core *core, uint32_t events, uint32_t slot, uint64_t sequence);
-/* Flags and events that follow from a new row; `spent`: by a consume. */
-uint32_t crossing(const struct core *core, struct core_row *row, bool spent);
+
+/* --- event.c --- */
+struct event_note {
+    enum core_event_type type;
+    int64_t value;
+    uint32_t data_offset, data_length;
+    struct core_text customer, product;
+};
+void event_log_init(struct core *core);
+void event_log_deinit(struct core *core);
+/* One more event of the record, before append_begin. Where this or append_begin fails, all of the
+ * record's are gone. 0 or -ENOMEM. */
+int event_log_add(struct core *core, struct append *append, const struct event_note *note);
+void event_log_drop(struct append *append);
+/* append_finish's: they get their numbers, and are kept. The bits of their types. */
+uint32_t event_log_number(struct core *core, struct append *append, int64_t now);
+/* When the state has followed the record. */
+void event_log_tell(const struct core *core, const struct append *append, uint32_t slot);
+int event_log_load(struct core *core, const void *key, size_t key_length, const void *value,
+                   size_t value_length);
+void event_log_trim(struct core *core);
+/* For core_check: what is wrong, or NULL. */
+const char *event_log_check(const struct core *core);
+
+/* --- threshold.c --- */
+void thresholds_make(const int64_t *items, size_t count, struct thresholds *ret_list);
+/* Flags and events that follow from a new row of that balance; `spent`: by a consume. */
+uint32_t crossing(const struct core *core, const struct balance *balance, struct core_row *row,
+                  bool spent);
+/* Adds events, crossing's and others of the balance, before `row` becomes the balance's. */
+int crossing_add(struct core *core, struct append *append, const struct balance *balance,
+                 const struct core_row *row, uint32_t events);
+
+/* --- webhook.c --- */
+struct webhook_seen;
+/* In memory, where it is not there yet: before the record. Then the one or the other. */
+int webhook_seen_new(struct core *core, struct core_text id, struct webhook_seen **ret_webhook);
+void webhook_seen_set(struct core *core, struct webhook_seen *webhook,
+                      const struct webhook_image *row);
+void webhook_seen_drop(struct core *core, struct webhook_seen *webhook);
+int webhook_seen_load(struct core *core, const void *key, size_t key_length, const void *value,
+                      size_t value_length);
+int webhook_seen_tick(struct core *core, int64_t now);
+int64_t webhook_seen_wakeup(const struct core *core);
+void webhook_seen_deinit(struct core *core);
 
 /* --- consume.c --- */
 #define CONSUME_DETAIL_MAX (sizeof(struct record_consume) + CORE_METADATA_MAX)
@@ -443,9 +509,11 @@ const struct link *link_find(const struct core *core, struct core_text user_id);
 struct core_text link_customer(const struct link *link);
 const struct link *link_of_customer(const struct core *core, struct core_text customer);
 uint64_t link_sequence(const struct link *link);
-/* Makes a link by a record of its own; `body` (may be NULL) is the customer's object. */
+/* Makes a link by a record of its own; `body` (may be NULL) is the customer's object, `created`:
+ * that we have just created. */
 int link_make(struct core *core, struct core_text user_id, struct core_text customer,
-              const void *body, size_t length, uint32_t uid, int64_t now, uint64_t *ret_sequence);
+              const void *body, size_t length, bool created, uint32_t uid, int64_t now,
+              uint64_t *ret_sequence);
 int link_load(struct core *core, enum record_table table, const void *key, size_t key_length,
               const void *value, size_t value_length);
 void links_deinit(struct core *core);
@@ -460,6 +528,9 @@ int object_replay(struct core *core, enum record_table table, const void *key, s
 /* Keeps in memory what a record of another kind has just put. */
 void object_note(struct core *core, enum record_table table, struct core_text key,
                  const void *image, size_t length, uint64_t sequence);
+/* Whether memory has it, and it is not gone. */
+bool object_known(const struct core *core, enum record_table table, struct core_text key);
+void objects_trim(struct core *core);
 void objects_deinit(struct core *core);
 
 /* --- hold.c, give.c --- */
