@@ -1,5 +1,6 @@
 /* See policy.h. */
 #include "policy.h"
+#include <core/event.h>
 #include <string.h>
 
 /* How long a name that StellarTools does not know is remembered as unknown (P6). */
@@ -65,10 +66,21 @@ static int configure(struct core *core, const char *product_id, int64_t units, i
     return core_configure_product(core, product, units, now);
 }
 
+static int set_thresholds(struct core *core, const struct config_product_thresholds *of)
+{
+    struct core_text product = {of->product_id, strlen(of->product_id)};
+
+    return core_thresholds_set(core, product, of->thresholds.items, of->thresholds.count);
+}
+
 int policy_configure_products(struct core *core, const struct config *config,
                               const struct config *before, int64_t now)
 {
     int r = 0;
+
+    core_thresholds_reset(core);
+    for (size_t i = 0; r == 0 && i < config->low_thresholds.count; i++)
+        r = set_thresholds(core, &config->low_thresholds.items[i]);
 
     for (size_t i = 0; r == 0 && before != NULL && i < before->products.count; i++)
         if (!has_product(config, before->products.items[i].product_id))
