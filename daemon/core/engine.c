@@ -35,6 +35,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     map_init(&core->webhooks);
     heap_init(&core->webhooks_by_age);
     event_log_init(core);
+    map_init(&core->subscribers);
     heap_init(&core->job_timers);
     map_init(&core->holds);
     map_init(&core->returned);
@@ -83,6 +84,8 @@ struct core *core_free(struct core *core)
     objects_deinit(core);
     webhook_seen_deinit(core);
     event_log_deinit(core);
+    subscribers_deinit(core);
+    deliveries_deinit(core);
     hold_deinit(core);
     give_deinit(core);
     map_deinit(&core->usage_index);
@@ -173,6 +176,8 @@ int core_check(const struct core *core, const char **ret_what)
         what = "too many writes in flight";
     if (!what)
         what = event_log_check(core);
+    if (!what)
+        what = deliveries_check(core);
     if (!what)
         return 0;
     *ret_what = what;

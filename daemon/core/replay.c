@@ -177,8 +177,10 @@ int core_load_row(struct core *core, enum record_table table, const void *key, s
     case TABLE_WEBHOOK:
         return webhook_seen_load(core, key, key_length, value, value_length);
     case TABLE_SUBSCRIBER:
+        return subscriber_load(core, key, key_length, value, value_length);
     case TABLE_HOOK:
     case TABLE_DELIVERY:
+        return delivery_load(core, table, key, key_length, value, value_length);
     case TABLE_INDEX: /* follows from the name */
     case TABLE_COUNT_:
         return 0;
@@ -281,6 +283,8 @@ int core_start(struct core *core, int64_t now)
 
     if (r == 0)
         r = push_settle_places(core);
+    if (r == 0)
+        r = deliveries_start(core, now);
     if (r < 0)
         return r;
     core->started = true;

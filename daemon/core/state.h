@@ -149,6 +149,7 @@ struct product {
 };
 
 struct object;
+struct hook;
 
 struct chunk {
     struct core_row rows[CHUNK_SIZE]; /* one cache line each, side by side */
@@ -241,6 +242,9 @@ struct core {
     struct heap webhooks_by_age;
     int64_t webhooks_retry_at;
     struct thresholds thresholds; /* of the policy */
+    struct map subscribers;       /* hash of uid and name → struct subscriber *, owned */
+    struct hook *hooks[32];       /* owned; NULL: never configured (delivery.h) */
+    unsigned hook_turn;
     uint32_t *free_slots;
     uint32_t free_count, free_capacity;
     uint32_t last_id;
@@ -532,6 +536,21 @@ void object_note(struct core *core, enum record_table table, struct core_text ke
 bool object_known(const struct core *core, enum record_table table, struct core_text key);
 void objects_trim(struct core *core);
 void objects_deinit(struct core *core);
+
+/* --- subscriber.c, delivery_table.c, delivery_record.c --- */
+int subscriber_load(struct core *core, const void *key, size_t key_length, const void *value,
+                    size_t value_length);
+/* The number of the oldest event that one which has moved since then still needs. */
+uint64_t subscribers_needed(const struct core *core, int64_t since);
+void subscribers_deinit(struct core *core);
+int delivery_load(struct core *core, enum record_table table, const void *key, size_t key_length,
+                  const void *value, size_t value_length);
+int deliveries_start(struct core *core, int64_t now);
+int deliveries_tick(struct core *core, int64_t now);
+int64_t deliveries_wakeup(const struct core *core);
+void deliveries_deinit(struct core *core);
+/* For core_check: what is wrong, or NULL. */
+const char *deliveries_check(const struct core *core);
 
 /* --- hold.c, give.c --- */
 int hold_load(struct core *core, const void *key, size_t key_length, const void *value,

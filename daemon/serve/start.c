@@ -198,8 +198,9 @@ static int make_core(struct opening *opening)
 static int on_store_start(struct store *store, void *userdata)
 {
     static const enum record_table tables[] = {
-        TABLE_PRODUCT,  TABLE_PUSH, TABLE_CLIENT, TABLE_STAMP,  TABLE_KEY,  TABLE_HOLD,
-        TABLE_RETURNED, TABLE_LINK, TABLE_OWNER,  TABLE_INTENT, TABLE_META,
+        TABLE_PRODUCT, TABLE_PUSH,       TABLE_CLIENT, TABLE_STAMP,    TABLE_KEY,
+        TABLE_HOLD,    TABLE_RETURNED,   TABLE_LINK,   TABLE_OWNER,    TABLE_INTENT,
+        TABLE_META,    TABLE_SUBSCRIBER, TABLE_HOOK,   TABLE_DELIVERY,
     };
     struct opening *opening = userdata;
     struct store_watermarks marks;

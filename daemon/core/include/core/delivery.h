@@ -117,6 +117,7 @@ int core_delivery_retry(struct core *core, unsigned hook, uint64_t number, uint3
 int core_delivery_drop(struct core *core, unsigned hook, uint64_t number, uint32_t uid, int64_t now,
                        uint64_t *ret_sequence);
 
-/* The place of the oldest record that a subscriber (one that moved within the retention) or a hook
- * still needs; UINT64_MAX: none. What is older may go. */
+/* The number of the oldest event that a subscriber (one that moved within the retention) or a hook
+ * still needs, of one yet to come where they have all there is; UINT64_MAX: there is neither. The
+ * records of older ones may go. */
 uint64_t core_event_needed(const struct core *core, int64_t now, int64_t retention);

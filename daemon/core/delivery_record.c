@@ -1,0 +1,311 @@
+/*
+ * The records of deliveries: rows of what could not be delivered at once, and the hooks' places. An
+ * end is one record, whatever else it has to say (delivery.h).
+ */
+#include "delivery.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <util/macros.h>
+
+#define CUSTOMER_MAX 128u
+#define RETRY_MS 1000
+/* The place of a hook that has nothing to deliver is recorded when it has moved by so much, or so
+ * long ago. */
+#define PLACE_STEP 256u
+#define PLACE_MS (INT64_C(60) * 60 * 1000)
+/* A hook that is there says so now and then, even if no event comes: it is not forgotten. */
+#define LIFE_MS (CORE_HOOK_FORGET_MS / 2)
+#define FORGET_STEP 200u
+
+struct record_work {
+    struct append append;
+    uint8_t keys[DELIVERY_WINDOW + 1][DELIVERY_KEY_SIZE];
+    size_t key_count;
+    uint8_t hook_key;
+    struct hook_image place;
+    struct {
+        struct delivery_image row;
+        char customer[CUSTOMER_MAX];
+    } value;
+};
+
+void delivery_key(unsigned hook, uint64_t number, uint8_t ret_key[DELIVERY_KEY_SIZE])
+{
+    ret_key[0] = (uint8_t)hook;
+    for (unsigned i = 1; i < DELIVERY_KEY_SIZE; i++)
+        ret_key[i] = (uint8_t)(number >> (64 - 8 * i));
+}
+
+static size_t image_length(const struct delivery *delivery)
+{
+    return sizeof(delivery->row) + delivery->row.customer_length;
+}
+
+static void add_row(struct record_work *work, const struct delivery *delivery, const void *value,
+                    size_t length)
+{
+    assert(work->key_count < ARRAY_SIZE(work->keys));
+    uint8_t *key = work->keys[work->key_count++];
+
+    delivery_key(delivery->hook->index, delivery->number, key);
+    append_image(&work->append, TABLE_DELIVERY, key, DELIVERY_KEY_SIZE, value, length);
+}
+
+static void work_init(struct record_work *work, const struct hook *hook)
+{
+    append_init(&work->append);
+    work->key_count = 0;
+    work->hook_key = (uint8_t)hook->index;
+}
+
+/* Rows for all fresh ones before that number; the first of those that stay fresh. */
+static const struct delivery *add_fresh_before(struct record_work *work, const struct hook *hook,
+                                               uint64_t number)
+{
+    const struct delivery *delivery = hook->fresh_first;
+
+    for (; delivery && delivery->number < number; delivery = delivery->fresh_next)
+        add_row(work, delivery, &delivery->row, image_length(delivery));
+    return delivery;
+}
+
+static int work_append(struct core *core, struct record_work *work, const struct hook *hook,
+                       uint64_t place, uint32_t uid, int64_t now)
+{
+    work->place = (struct hook_image){.number = place, .moved_at = now};
+    append_image(&work->append, TABLE_HOOK, &work->hook_key, 1, &work->place, sizeof(work->place));
+    assert(place >= hook->row.number);
+    int r = append_begin(core, &work->append, 0, true);
+    if (r == 0)
+        append_finish(core, &work->append, RECORD_DELIVERY, NULL, uid, 0, NULL, now);
+    return r;
+}
+
+static void fresh_have_rows(struct hook *hook, uint64_t before)
+{
+    struct delivery *delivery;
+
+    while ((delivery = hook->fresh_first) && delivery->number < before) {
+        delivery->has_row = true;
+        delivery_unfresh(hook, delivery);
+    }
+}
+
+static uint64_t place_before(const struct hook *hook, const struct delivery *fresh)
+{
+    uint64_t place = fresh ? fresh->number - 1 : hook->shown;
+    return place > hook->row.number ? place : hook->row.number;
+}
+
+int delivery_record(struct core *core, struct delivery *delivery, const struct delivery_image *next,
+                    uint32_t uid, int64_t now, uint64_t *ret_sequence)
+{
+    struct hook *hook = delivery->hook;
+    struct record_work work;
+
+    work_init(&work, hook);
+    const struct delivery *fresh = add_fresh_before(&work, hook, delivery->number);
+    if (fresh == delivery)
+        fresh = fresh->fresh_next;
+    if (next) {
+        work.value.row = *next;
+        memcpy(work.value.customer, delivery->customer, delivery->row.customer_length);
+        add_row(&work, delivery, &work.value, image_length(delivery));
+    } else if (delivery->has_row) {
+        add_row(&work, delivery, NULL, 0);
+    }
+    int r = work_append(core, &work, hook, place_before(hook, fresh), uid, now);
+    if (r < 0)
+        return r;
+    fresh_have_rows(hook, delivery->number);
+    if (!delivery->has_row)
+        delivery_unfresh(hook, delivery);
+    delivery->has_row = next != NULL;
+    if (next)
+        delivery->row = *next;
+    hook->row = work.place;
+    if (ret_sequence)
+        *ret_sequence = work.append.sequence;
+    return 0;
+}
+
+int hook_spill(struct core *core, struct hook *hook, int64_t now)
+{
+    struct record_work work;
+
+    work_init(&work, hook);
+    add_fresh_before(&work, hook, UINT64_MAX);
+    int r = work_append(core, &work, hook, place_before(hook, NULL), UID_SELF, now);
+    if (r < 0) {
+        hook->retry_at = now + RETRY_MS;
+        return r;
+    }
+    fresh_have_rows(hook, UINT64_MAX);
+    hook->row = work.place;
+    return 0;
+}
+
+void hook_record_place(struct core *core, struct hook *hook, bool at_once, int64_t now)
+{
+    uint64_t place = hook_place(hook);
+    struct record_work work;
+
+    if (now < hook->retry_at || (!at_once && place - hook->row.number < PLACE_STEP))
+        return;
+    work_init(&work, hook);
+    if (work_append(core, &work, hook, place, UID_SELF, now) < 0)
+        hook->retry_at = now + RETRY_MS;
+    else
+        hook->row = work.place;
+}
+
+/* --- ends --- */
+
+static struct delivery_image after_failure(const struct hook *hook, const struct delivery *delivery,
+                                           int64_t now)
+{
+    const struct core_hook_policy *policy = &hook->policy;
+    struct delivery_image next = delivery->row;
+    int64_t delay = policy->delay_min;
+
+    if (next.first_failed_at == 0)
+        next.first_failed_at = now;
+    for (uint32_t i = 1; i < next.attempt && delay < policy->delay_max; i++)
+        delay *= 2;
+    next.due_at = now + (delay < policy->delay_max ? delay : policy->delay_max);
+    next.attempt++;
+    bool parked = policy->park_after >= 0 && now - next.first_failed_at >= policy->park_after;
+    next.state = parked ? CORE_DELIVERY_PARKED : CORE_DELIVERY_FAILED;
+    return next;
+}
+
+int hook_record_end(struct core *core, struct delivery *delivery, int64_t now)
+{
+    struct hook *hook = delivery->hook;
+    struct lane *lane = delivery->lane;
+    bool failed = delivery->end == CORE_DELIVERY_FAILURE;
+    struct delivery_image next;
+    int r = 0;
+
+    if (failed)
+        next = after_failure(hook, delivery, now);
+    if (delivery->end != CORE_DELIVERY_GONE)
+        r = delivery_record(core, delivery, failed ? &next : NULL, UID_SELF, now, NULL);
+    if (r < 0) { /* it stays under way, and is recorded later: it must not be delivered again */
+        hook->ended += !delivery->ended;
+        delivery->ended = true;
+        hook->retry_at = now + RETRY_MS;
+        return r;
+    }
+    hook->ended -= delivery->ended;
+    delivery->ended = false;
+    hook->running--;
+    delivery->running = false;
+    lane->running = NULL;
+    hook->failures += failed;
+    hook->delivered += delivery->end == CORE_DELIVERY_OK;
+    if (delivery->end == CORE_DELIVERY_OK)
+        delivery_free(hook, delivery, now);
+    else if (delivery->row.state == CORE_DELIVERY_PARKED)
+        delivery_park(hook, delivery, now);
+    else
+        lane_update(hook, lane, now);
+    return 0;
+}
+
+static void record_ends(struct core *core, struct hook *hook, int64_t now)
+{
+    struct delivery *delivery = hook->first, *next;
+
+    for (; delivery && hook->ended > 0; delivery = next) {
+        next = delivery->next;
+        if (delivery->ended && hook_record_end(core, delivery, now) < 0)
+            return;
+    }
+}
+
+/* --- time --- */
+
+/* Its rows first, itself last: as long as there are rows, there is a hook to forget. */
+static int forget_step(struct core *core, struct hook *hook, int64_t now)
+{
+    struct record_work work;
+    size_t count = 0;
+
+    work_init(&work, hook);
+    for (const struct delivery *delivery = hook->first; delivery && count < FORGET_STEP;
+         delivery = delivery->next, count++)
+        if (delivery->has_row)
+            add_row(&work, delivery, NULL, 0);
+    bool whole = count < FORGET_STEP;
+    if (whole)
+        append_image(&work.append, TABLE_HOOK, &work.hook_key, 1, NULL, 0);
+    int r = append_begin(core, &work.append, 0, true);
+    if (r < 0) {
+        hook->retry_at = now + RETRY_MS;
+        return r;
+    }
+    append_finish(core, &work.append, RECORD_DELIVERY, NULL, UID_SELF, 0, NULL, now);
+    for (; count > 0; count--) {
+        if (!hook->first->has_row)
+            delivery_unfresh(hook, hook->first);
+        delivery_free(hook, hook->first, now);
+    }
+    if (whole)
+        hook_free(core, hook);
+    return 0;
+}
+
+/* When the hook's place wants recording, or the hook forgetting. */
+static int64_t place_due(const struct hook *hook)
+{
+    if (!hook->known || hook->running > 0)
+        return INT64_MAX;
+    if (hook->policy.types == 0)
+        return hook->row.moved_at + CORE_HOOK_FORGET_MS;
+    return hook->row.moved_at + (hook_place(hook) > hook->row.number ? PLACE_MS : LIFE_MS);
+}
+
+int64_t deliveries_wakeup(const struct core *core)
+{
+    int64_t at = INT64_MAX;
+
+    for (unsigned i = 0; i < CORE_HOOKS_MAX; i++) {
+        const struct hook *hook = core->hooks[i];
+        if (!hook)
+            continue;
+        const struct heap_node *node = heap_first(&hook->due);
+        int64_t own = hook->ended > 0 ? hook->retry_at : place_due(hook);
+        if (own < hook->retry_at)
+            own = hook->retry_at;
+        if (node && node->key < own)
+            own = node->key;
+        at = own < at ? own : at;
+    }
+    return at;
+}
+
+int deliveries_tick(struct core *core, int64_t now)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < CORE_HOOKS_MAX; i++) {
+        struct hook *hook = core->hooks[i];
+        if (!hook)
+            continue;
+        hook_fire(hook, now);
+        if (now < hook->retry_at)
+            continue;
+        if (hook->ended > 0)
+            record_ends(core, hook, now);
+        if (place_due(hook) > now)
+            continue;
+        if (hook->policy.types == 0)
+            r = forget_step(core, hook, now);
+        else
+            hook_record_place(core, hook, true, now);
+    }
+    return r;
+}
