@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "event_cache.h"
 #include "list.h"
 #include <core/event.h>
 #include <stdbool.h>
@@ -19,17 +20,9 @@
 
 struct serve;
 struct event_job;
-struct event_kept;
 
 #define EVENT_PAGE_MAX 64u    /* events of a page */
 #define EVENT_TYPES_ALL (~0u) /* for event_read.types */
-
-/* One event. */
-struct event_told {
-    struct core_event event;
-    const void *envelope; /* encoded, one map (proto/events.h); NULL: its type was not asked for */
-    size_t length;
-};
 
 /* Valid during the call only. */
 struct event_page {
@@ -57,9 +50,7 @@ struct event_reader {
     struct serve *serve;
     struct list reads; /* struct event_read, link: in the order in which they are served */
     struct event_job *job;
-    struct event_kept **kept; /* by number, and in the order of their last use */
-    struct list by_use;
-    size_t kept_bytes;
+    struct event_cache cache;
     uint64_t through; /* the last event that is durable */
     bool changed;     /* there may be a read that can be served */
     bool stopping;
@@ -71,12 +62,14 @@ void event_reader_deinit(struct event_reader *reader);
 void event_reader_pass(struct event_reader *reader, uint64_t durable);
 /* The end of a turn: serves what can be served, begins the reading of the rest. */
 void event_reader_pump(struct event_reader *reader);
-/* Ends all reads, from within, and takes no more: each is called back with -ECANCELED. */
+/* There is more to pump: the loop must not block. */
+bool event_reader_is_due(const struct event_reader *reader);
+/* Ends all reads, and takes no more: each is called back with -ECANCELED, from within. */
 void event_reader_stop(struct event_reader *reader);
 
 /* A read that nothing has been asked of yet: event_read_cancel is then allowed. */
 void event_read_init(struct event_read *read);
-/* Begins a read that is not under way. */
+/* Begins a read that is not under way. Where creditd is stopping it is called back, too. */
 void event_reader_read(struct event_reader *reader, struct event_read *read);
 bool event_read_is_under_way(const struct event_read *read);
 /* It will not be called back. Also where it is not under way. */

@@ -13,7 +13,8 @@
  */
 void words_transaction_id(uint32_t epoch, uint64_t sequence,
                           char ret_id[WORDS_TRANSACTION_ID_SIZE]);
-/* PREFIX_EPOCH_SEQUENCE: refunds (rf), grants (gr), reservations (rsv). A prefix of at most 3. */
+/* PREFIX_EPOCH_SEQUENCE: refunds (rf), grants (gr), reservations (rsv); events (evt), by number. A
+ * prefix of at most 3. */
 void words_id(const char *prefix, uint32_t epoch, uint64_t sequence,
               char ret_id[WORDS_TRANSACTION_ID_SIZE]);
 /* The deduction of that id; false: it is none that was ever given. */
