@@ -196,7 +196,7 @@ struct creditd *creditd_close(struct creditd *connection);
 const char *creditd_path(const struct creditd *connection);
 /* For calls that name no timeout of their own. */
 void creditd_set_timeout(struct creditd *connection, uint32_t timeout);
-/* Calls that have neither been answered nor ended. */
+/* Calls that have neither been answered nor ended, and one more for a subscription to events. */
 size_t creditd_pending(const struct creditd *connection);
 const char *creditd_version(void);
 
@@ -417,6 +417,7 @@ void creditd_list_clear(struct creditd_list *list);
  */
 #include <creditd/credits.h>
 #include <creditd/customers.h>
+#include <creditd/events.h>
 #include <creditd/operate.h>
 #include <creditd/payments.h>
 #include <creditd/reservations.h>

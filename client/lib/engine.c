@@ -1,5 +1,6 @@
 /* The engine's life and its turns: see engine.h. */
 #include "engine.h"
+#include "stream.h"
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 
 static void engine_free(struct creditd *c)
 {
+    stream_drop(c);
     msgpack_sbuffer_destroy(&c->output);
     msgpack_sbuffer_destroy(&c->scratch);
     map_deinit(&c->params);
@@ -79,6 +81,7 @@ void engine_check_process(struct creditd *c)
         return;
     c->process = process;
     link_close(c); /* our copy: the parent's stays open */
+    stream_drop(c);
     forget_calls(&c->calls);
     forget_calls(&c->ended);
     TAILQ_INIT(&c->stamped);
@@ -215,6 +218,8 @@ int creditd_dispatch(struct creditd *c, short events)
     if (!c->is_closed)
         expire_calls(c);
     if (!c->is_closed)
+        stream_turn(c);
+    if (!c->is_closed)
         link_connect(c);
     if (!c->is_closed)
         send_calls(c);
@@ -239,15 +244,20 @@ short creditd_wanted(const struct creditd *c)
 int creditd_timeout(const struct creditd *c)
 {
     uint64_t now = c->io->clock(c->context), next = c->next_deadline;
+    bool has_calls = !TAILQ_EMPTY(&c->calls);
 
     if (!TAILQ_EMPTY(&c->ended))
         return 0;
-    if (c->process != c->io->process(c->context) || TAILQ_EMPTY(&c->calls))
+    if (c->process != c->io->process(c->context))
         return -1;
-    if (c->fd < 0 && c->retry_at < next)
+    if (!has_calls)
+        next = NEVER;
+    if (has_calls && c->fd < 0 && c->retry_at < next)
         next = c->retry_at;
-    if (c->fd >= 0 && c->stalled_until > now && c->stalled_until < next)
+    if (has_calls && c->fd >= 0 && c->stalled_until > now && c->stalled_until < next)
         next = c->stalled_until;
+    if (stream_due(c) < next)
+        next = stream_due(c);
     if (next == NEVER)
         return -1;
     if (next <= now)
@@ -267,7 +277,7 @@ void creditd_set_timeout(struct creditd *c, uint32_t timeout)
 
 size_t creditd_pending(const struct creditd *c)
 {
-    return c->count;
+    return c->count + stream_is_open(c);
 }
 
 const char *creditd_version(void)

@@ -33,6 +33,8 @@
 #define ENGINE_DELAY_MAX 2000
 #define NEVER UINT64_MAX
 
+struct stream;
+
 struct call {
     TAILQ_ENTRY(call) all;     /* in `calls`, or in `ended` */
     TAILQ_ENTRY(call) stamped; /* in `stamped`, while it is sent and its stamp is ours */
@@ -90,6 +92,9 @@ struct creditd {
     size_t input_start, input_end, input_size;
     struct frame_scanner scanner;
     msgpack_zone zone;
+
+    struct stream *stream;  /* the subscription: stream.h */
+    uint64_t stream_number; /* counts subscriptions: answers may outlive the one they belong to */
 
     bool is_dispatching, is_blocking, is_closed, is_done;
     void (*changed)(struct creditd *connection, void *data);

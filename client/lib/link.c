@@ -4,6 +4,7 @@
  * upper half, so that many clients do not come back together.
  */
 #include "engine.h"
+#include "stream.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +106,7 @@ void link_lose(struct creditd *c, const char *format, ...)
     }
     c->unsent = TAILQ_FIRST(&c->calls);
     c->stalled_until = 0;
+    stream_lost(c);
     send_reset(c);
     receive_reset(c);
     if (c->has_progress) {

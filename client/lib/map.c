@@ -257,6 +257,18 @@ void map_put_map(struct creditd_map *map, const char *key, const struct creditd_
         append(map, inner->body.data, inner->body.size);
 }
 
+void map_put_members(struct creditd_map *map, const struct creditd_map *members)
+{
+    int r = creditd_map_check(members);
+
+    if (r < 0)
+        fail(map, r);
+    if (map->error < 0 || members->count == 0)
+        return;
+    map->count += members->count;
+    append(map, members->body.data, members->body.size);
+}
+
 size_t map_size(const struct creditd_map *map)
 {
     return make_header(map->count, false).length + map->body.size;

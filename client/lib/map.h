@@ -30,5 +30,7 @@ void map_deinit(struct creditd_map *map);
 void map_reset(struct creditd_map *map);
 /* `inner` as a member. */
 void map_put_map(struct creditd_map *map, const char *key, const struct creditd_map *inner);
+/* The members of another map, too. */
+void map_put_members(struct creditd_map *map, const struct creditd_map *members);
 /* Bytes that it takes as a value. */
 size_t map_size(const struct creditd_map *map);

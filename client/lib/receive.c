@@ -1,6 +1,7 @@
 /* From the connection to the calls. What does not belong there ends the connection, never the
  * process. */
 #include "engine.h"
+#include "stream.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,10 @@ static int take_message(struct creditd *c, const uint8_t *frame, size_t length)
         link_lose(c, "unreadable: %s", reason);
         return -1;
     }
-    if (message.type == MESSAGE_NOTIFICATION)
-        return 0;
+    if (message.type == MESSAGE_NOTIFICATION) {
+        stream_take(c, &message, frame, length);
+        return c->fd < 0 ? -1 : 0;
+    }
     index = message.msgid % ENGINE_SLOTS;
     if (message.type != MESSAGE_RESPONSE || !c->slots[index].is_taken ||
         c->slots[index].generation != message.msgid / ENGINE_SLOTS) {

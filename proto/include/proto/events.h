@@ -82,7 +82,8 @@ unsigned proto_event_filter(const char *filter, size_t length);
  * slowly is cut off by closing the connection, and resumes by asking again.
  *
  * event.ack {subscriber, sequence} → {sequence: its place now}: it is never moved back.
- * event.list {types, after, limit} → {data: [envelope…], has_more, after}: a page, oldest first;
- * `after` is what the next one is asked with. "gap" as above.
+ * event.list {types, after, limit} → {data: [envelope…], has_more, after}: a page, oldest first,
+ * from the oldest that is kept where no `after` was given; the answer's `after` is what the next
+ * page is asked with. "gap" as above.
  */
 #define PROTO_NOTIFY_EVENT "event"

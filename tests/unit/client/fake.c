@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 static void reset_connection(struct fake *fake)
@@ -187,6 +188,17 @@ static void take_stamp(struct fake_request *request, const msgpack_object *stamp
         request->stamp.bytes[16 + i] = (unsigned char)(counter >> (56 - 8 * i));
 }
 
+static void take_types(struct fake_request *request, const msgpack_object *types)
+{
+    if (!types)
+        return;
+    cr_assert_eq(types->type, MSGPACK_OBJECT_ARRAY);
+    cr_assert_gt(types->via.array.size, 0);
+    request->types = types->via.array.size;
+    memcpy(request->type, types->via.array.ptr[0].via.str.ptr,
+           types->via.array.ptr[0].via.str.size);
+}
+
 static void take_request(struct fake *fake, const struct message *message)
 {
     struct fake_request *request = &fake->requests[fake->count++];
@@ -195,11 +207,17 @@ static void take_request(struct fake *fake, const struct message *message)
 
     cr_assert_leq(fake->count, FAKE_REQUESTS);
     cr_assert_eq(message->type, MESSAGE_REQUEST);
-    *request = (struct fake_request){.connection = fake->connections, .msgid = message->msgid};
+    *request = (struct fake_request){
+        .connection = fake->connections, .msgid = message->msgid, .after = -1, .sequence = -1};
     memcpy(request->method, message->method, message->method_length);
     map_get_int(&message->params, "raw_amount", &request->raw_amount);
     if (map_get_text(&message->params, "idempotency_key", &key, &length) > 0)
         memcpy(request->key, key, length);
+    map_get_int(&message->params, "after", &request->after);
+    map_get_int(&message->params, "sequence", &request->sequence);
+    if (map_get_text(&message->params, "subscriber", &key, &length) > 0)
+        memcpy(request->subscriber, key, length);
+    take_types(request, map_find(&message->params, "types"));
     take_stamp(request, map_find(&message->params, "stamp"));
 }
 
@@ -269,4 +287,71 @@ void fake_answer_error(struct fake *fake, const struct fake_request *request,
                        enum proto_error error, const char *key, const char *value)
 {
     message_pack_error(&fake->answers, request->msgid, error, "because of that", key, value);
+}
+
+void fake_answer_subscribed(struct fake *fake, const struct fake_request *request, int64_t after,
+                            int64_t last)
+{
+    msgpack_packer p;
+
+    cr_assert_str_eq(request->method, "event.subscribe");
+    message_pack_result(&fake->answers, request->msgid);
+    msgpack_packer_init(&p, &fake->answers, msgpack_sbuffer_write);
+    pack_map(&p, 2);
+    pack_kv_int(&p, "after", after);
+    pack_kv_int(&p, "last", last);
+}
+
+void fake_answer_gap(struct fake *fake, const struct fake_request *request, int64_t oldest)
+{
+    msgpack_packer p;
+
+    /* [1, msgid, {code, message, data: {oldest}}, nil] */
+    msgpack_packer_init(&p, &fake->answers, msgpack_sbuffer_write);
+    pack_array(&p, 4);
+    pack_int(&p, MESSAGE_RESPONSE);
+    pack_int(&p, request->msgid);
+    pack_map(&p, 3);
+    pack_kv_text(&p, "code", "gap");
+    pack_kv_text(&p, "message", "these are gone");
+    pack_key(&p, "data");
+    pack_map(&p, 1);
+    pack_kv_int(&p, "oldest", oldest);
+    pack_nil(&p);
+}
+
+void fake_answer_acked(struct fake *fake, const struct fake_request *request)
+{
+    msgpack_packer p;
+
+    cr_assert_str_eq(request->method, "event.ack");
+    message_pack_result(&fake->answers, request->msgid);
+    msgpack_packer_init(&p, &fake->answers, msgpack_sbuffer_write);
+    pack_map(&p, 1);
+    pack_kv_int(&p, "sequence", request->sequence);
+}
+
+void fake_event(struct fake *fake, int64_t sequence, const char *type)
+{
+    char id[64], customer[64];
+    msgpack_packer p;
+
+    snprintf(id, sizeof id, "evt_1_%lld", (long long)sequence);
+    snprintf(customer, sizeof customer, "cus_%lld", (long long)sequence);
+    message_pack_notification(&fake->answers, "event");
+    msgpack_packer_init(&p, &fake->answers, msgpack_sbuffer_write);
+    pack_map(&p, 6);
+    pack_kv_text(&p, "id", id);
+    pack_kv_text(&p, "type", type);
+    pack_kv_int(&p, "created", 1700000000000 + sequence);
+    pack_kv_bool(&p, "livemode", 1);
+    pack_kv_int(&p, "sequence", sequence);
+    pack_key(&p, "data");
+    pack_map(&p, 2);
+    pack_key(&p, "object");
+    pack_map(&p, 3);
+    pack_kv_text(&p, "customer_id", customer);
+    pack_kv_text(&p, "product_id", "prod_1");
+    pack_kv_int(&p, "balance", sequence * 10);
+    pack_kv_nil(&p, "previous_attributes");
 }

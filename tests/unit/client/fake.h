@@ -14,6 +14,9 @@ struct fake_request {
     uint32_t msgid;
     char method[64], key[64];
     int64_t raw_amount;
+    int64_t after, sequence; /* -1: not there */
+    size_t types;
+    char subscriber[64], type[64]; /* "": not there; the first type */
     bool has_stamp;
     struct creditd_stamp stamp;
 };
@@ -50,3 +53,9 @@ void fake_answer_consume(struct fake *fake, const struct fake_request *request, 
 void fake_answer_nil(struct fake *fake, const struct fake_request *request);
 void fake_answer_error(struct fake *fake, const struct fake_request *request,
                        enum proto_error error, const char *key, const char *value);
+void fake_answer_subscribed(struct fake *fake, const struct fake_request *request, int64_t after,
+                            int64_t last);
+void fake_answer_gap(struct fake *fake, const struct fake_request *request, int64_t oldest);
+void fake_answer_acked(struct fake *fake, const struct fake_request *request);
+/* An event of a customer cus_NUMBER. */
+void fake_event(struct fake *fake, int64_t sequence, const char *type);
