@@ -183,6 +183,8 @@ int run_subscription_update(struct ctl *ctl);
 int run_subscription_cancel(struct ctl *ctl);
 int run_subscription_pause(struct ctl *ctl);
 int run_subscription_resume(struct ctl *ctl);
+int run_backup(struct ctl *ctl);
+int run_verify(struct ctl *ctl);
 int run_push_list(struct ctl *ctl);
 int run_push_retry(struct ctl *ctl);
 int run_push_drop(struct ctl *ctl);

@@ -68,6 +68,9 @@ static const struct command commands[] = {
      run_push_retry},
     {"push drop", "PUSH", 1, 1, BIT(REASON),
      "writes a parked push off: its credits are never taken upstream", run_push_drop},
+    {"backup", "DIRECTORY", 1, 1, 0, "copies the ledger there, while it is in use", run_backup},
+    {"verify", "DIRECTORY", 1, 1, 0, "reads a ledger that nobody has open, and checks all of it",
+     run_verify},
     {"decode", "[FILE]", 0, 1, BIT(SECRETS), "captured messages as lines of JSON", run_decode},
 };
 

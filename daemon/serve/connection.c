@@ -150,6 +150,7 @@ static void connection_free(struct connection *connection)
     while (!list_is_empty(&connection->parked))
         parked_free(CONTAINER_OF(connection->parked.next, struct parked, of_connection));
     transactions_forget(connection);
+    backup_forget(&connection->serve->backup, connection);
     reply_queue_deinit(&connection->held);
     ipc_charge_deinit(&connection->charge);
     free(connection->peer.groups);

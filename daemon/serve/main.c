@@ -1,8 +1,9 @@
 /*
- * creditd-serve: the owner of the ledger. Exit codes: 0 ended as asked, 1 it could not go on, 2 bad
- * usage or configuration.
+ * creditd-serve: the owner of the ledger. Exit codes: 0 ended as asked, 1 it could not go on, or
+ * the ledger is damaged, 2 bad usage or configuration.
  */
 #include "serve.h"
+#include "verify.h"
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -16,23 +17,27 @@
 
 static const char help[] =
     "usage: creditd-serve [--config FILE] [--state-dir DIRECTORY]\n"
+    "       creditd-serve --verify DIRECTORY\n"
     "\n"
     "Keeps the ledger of credits and answers those who spend them. Started by creditd or by\n"
     "systemd, which pass the sockets; without them it makes its own, where [paths] says.\n"
     "\n"
     "  --config FILE          the configuration, see creditd.conf(5)\n"
     "  --state-dir DIRECTORY  where the ledger is, instead of [paths] state_directory\n"
+    "  --verify DIRECTORY     reads the whole ledger there, which nobody may have open, and says\n"
+    "                         what it saw, or what is damaged; changes nothing\n"
     "  --help, --version\n"
     "\n"
     "SIGHUP reads the configuration again; SIGTERM ends.\n";
 
 /* -1: go on; else the exit code. */
-static int parse_options(struct serve *serve, int argc, char **argv)
+static int parse_options(struct serve *serve, int argc, char **argv, const char **verify)
 {
-    enum { CONFIG = 1, STATE_DIR, HELP, VERSION };
+    enum { CONFIG = 1, STATE_DIR, VERIFY, HELP, VERSION };
     static const struct option options[] = {
         {"config", required_argument, NULL, CONFIG},
         {"state-dir", required_argument, NULL, STATE_DIR},
+        {"verify", required_argument, NULL, VERIFY},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
         {NULL, 0, NULL, 0},
@@ -45,6 +50,9 @@ static int parse_options(struct serve *serve, int argc, char **argv)
             break;
         case STATE_DIR:
             serve->state_directory = optarg;
+            break;
+        case VERIFY:
+            *verify = optarg;
             break;
         case HELP:
             fputs(help, stdout);
@@ -103,12 +111,15 @@ static int run(struct serve *serve)
 int main(int argc, char **argv)
 {
     static struct serve serve;
+    const char *verify = NULL;
     int r;
 
     log_init("creditd-serve", LOG_LEVEL_NOTICE);
-    r = parse_options(&serve, argc, argv);
+    r = parse_options(&serve, argc, argv, &verify);
     if (r >= 0)
         return r;
+    if (verify != NULL)
+        return verify_run(verify);
     signal(SIGPIPE, SIG_IGN);
     r = service_protect_memory();
     if (r < 0)

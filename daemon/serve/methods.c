@@ -48,7 +48,7 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_HOOK_DROP] = method_none,
     [PROTO_METHOD_WEBHOOK_DELIVER] = method_none,
     [PROTO_METHOD_CACHE_REFRESH] = method_none,
-    [PROTO_METHOD_LEDGER_BACKUP] = method_none,
+    [PROTO_METHOD_LEDGER_BACKUP] = method_backup,
     [PROTO_METHOD_METRICS] = method_none,
 };
 

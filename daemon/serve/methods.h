@@ -35,3 +35,4 @@ int method_user_created(struct request *request);
 int method_push_list(struct request *request);
 int method_push_retry(struct request *request);
 int method_push_drop(struct request *request);
+int method_backup(struct request *request);

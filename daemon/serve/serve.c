@@ -94,6 +94,7 @@ static void on_progress(uv_async_t *handle)
     events_pass(&serve->events, marks.durable);
     core_set_stored(serve->core, marks.stored);
     transactions_advance(&serve->transactions);
+    backup_advance(&serve->backup);
     helper_pass(&serve->helper, marks.durable);
     waiting_slot_ready(&serve->waiting, WAITING_ROOM);
 }
@@ -227,6 +228,7 @@ int serve_init(struct serve *serve)
     serve_errands_init(&serve->errands, serve);
     transactions_init(&serve->transactions, serve);
     events_init(&serve->events, serve);
+    backup_init(&serve->backup, serve);
     serve->config_generation = 1;
     serve->own_uid = geteuid();
     serve->started_boot = clock_boot_ms();
@@ -272,6 +274,7 @@ int serve_run(struct serve *serve)
     uv_run(&serve->loop, UV_RUN_DEFAULT);
     if (serve->exit_code != 0)
         return serve->exit_code;
+    backup_deinit(&serve->backup);
     r = store_close(serve->store, true);
     serve->store = NULL;
     if (r < 0) {

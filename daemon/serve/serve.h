@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "backup.h"
 #include "connection.h"
 #include "errands.h"
 #include "events.h"
@@ -74,6 +75,7 @@ struct serve {
     struct helper helper;
     struct transactions transactions;
     struct events events;
+    struct backup backup;
 
     enum serve_phase phase;
     int64_t stop_began; /* CLOCK_BOOTTIME */

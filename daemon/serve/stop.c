@@ -29,6 +29,7 @@ void serve_stop(struct serve *serve)
     ipc_listener_close(serve->listener);
     waiting_expire_all(&serve->waiting);
     transactions_stop(&serve->transactions);
+    backup_stop(&serve->backup);
     uv_timer_start(&serve->stop_timer, on_stop_timer, TIMER_MS, TIMER_MS);
 }
 
@@ -39,7 +40,8 @@ static bool is_answered(const struct serve *serve, int64_t elapsed)
     if (elapsed >= ANSWERS_MS)
         return true;
     return reply_gate_is_empty(&serve->gate) && serve->transactions.count == 0 &&
-           serve->waiting.loads == 0 && list_is_empty(&serve->waiting.ready);
+           serve->waiting.loads == 0 && list_is_empty(&serve->waiting.ready) &&
+           !serve->backup.running;
 }
 
 static void close_connections(struct serve *serve)

@@ -2,7 +2,8 @@
  * A copy of a store that is in use. LMDB first, then the journal up to what is durable by then: so
  * the copy's journal reaches at least as far as its store, as start demands. The pin keeps segments
  * from going meanwhile; the last one is copied only as far as it is durable, and is zero behind
- * that.
+ * that. The store gets its name at the very last: a copy that was cut short, by whatever, has
+ * segments and no store, which start and verify refuse.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +17,12 @@
 #include "store_private.h"
 
 #define CHUNK (1024u * 1024u)
+#define PART "store.part"
 
 struct target {
     int fd;         /* the directory */
     int journal_fd; /* its journal/ */
-    int store_fd;   /* its store/ */
+    int store_fd;   /* its store/, not yet so called */
 };
 
 static void target_close(struct target *target)
@@ -53,11 +55,13 @@ static int target_open(struct target *target, const char *directory)
     target->fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (target->fd < 0)
         return -errno;
+    if (faccessat(target->fd, "store", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
     r = make_directory(target->fd, "journal", &target->journal_fd);
-    return r < 0 ? r : make_directory(target->fd, "store", &target->store_fd);
+    return r < 0 ? r : make_directory(target->fd, PART, &target->store_fd);
 }
 
-static int copy_bytes(int from, int to, uint64_t length)
+static int copy_bytes(const struct store *store, int from, int to, uint64_t length)
 {
     CLEANUP(cleanup_free) uint8_t *chunk = malloc(CHUNK);
 
@@ -65,8 +69,10 @@ static int copy_bytes(int from, int to, uint64_t length)
         return -ENOMEM;
     while (length > 0) {
         size_t part = length < CHUNK ? length : CHUNK;
-        int r = fd_read_all(from, chunk, part);
+        int r = atomic_load(&store->backup_cancelled) ? -ECANCELED : 0;
 
+        if (r == 0)
+            r = fd_read_all(from, chunk, part);
         if (r == 0)
             r = fd_write_all(to, chunk, part);
         if (r < 0)
@@ -93,7 +99,7 @@ static int copy_segment(const struct store *store, const struct target *target, 
     if (to < 0)
         return -errno;
     length = place_of(number, segment->size) <= end ? segment->size : end - place_of(number, 0);
-    r = copy_bytes(segment->fd, to, length);
+    r = copy_bytes(store, segment->fd, to, length);
     if (r == 0 && ftruncate(to, (off_t)segment->size) < 0)
         r = -errno;
     return r == 0 && fsync(to) < 0 ? -errno : r;
@@ -111,21 +117,38 @@ static int copy_journal(const struct store *store, const struct target *target)
     return r;
 }
 
+/* LMDB does not sync what it copies. */
+static int sync_data(const struct target *target)
+{
+    CLEANUP(cleanup_fd) int fd = openat(target->store_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 static int copy_all(struct store *store, const struct target *target, const char *directory)
 {
     CLEANUP(cleanup_free) char *path = NULL;
     int r;
 
-    if (asprintf(&path, "%s/store", directory) < 0)
+    if (asprintf(&path, "%s/" PART, directory) < 0)
         return -ENOMEM;
     r = database_copy(store->database, path);
+    if (r == 0)
+        r = sync_data(target);
     if (r == 0)
         r = copy_journal(store, target);
     if (r == 0)
         r = files_sync_directory(target->journal_fd);
     if (r == 0)
         r = files_sync_directory(target->store_fd);
+    if (r == 0 && renameat(target->fd, PART, target->fd, "store") < 0)
+        r = -errno;
     return r < 0 ? r : files_sync_directory(target->fd);
+}
+
+void store_backup_cancel(struct store *store)
+{
+    atomic_store(&store->backup_cancelled, true);
 }
 
 int store_backup(struct store *store, const char *directory, char **ret_error)
@@ -138,6 +161,11 @@ int store_backup(struct store *store, const char *directory, char **ret_error)
         r = copy_all(store, &target, directory);
         space_unpin(&store->space);
     }
+    if (r == -EEXIST)
+        return store_error(ret_error, r, "%s: there is a ledger in it already, or a part of one",
+                           directory);
+    if (r == -ECANCELED)
+        return store_error(ret_error, r, "%s: the copy was called off", directory);
     return r < 0 ? store_error(ret_error, r, "%s: cannot be written: %s", directory, strerror(-r))
                  : 0;
 }

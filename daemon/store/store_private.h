@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "lending.h"
 #include "recovery.h"
+#include <stdatomic.h>
 
 struct store {
     struct store_options options;
@@ -22,4 +23,5 @@ struct store {
     struct journal journal;
     struct checkpoint checkpoint;
     bool has_files, has_parts;
+    atomic_bool backup_cancelled;
 };

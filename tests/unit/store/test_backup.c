@@ -67,6 +67,26 @@ Test(backup, mixes_with_nothing)
     keeper_close(&keeper, false);
 }
 
+/* Neither by start nor by verify: it has less than it seems. */
+Test(backup, what_was_cut_short_cannot_be_opened)
+{
+    struct store_verify_result result;
+    char *error = NULL;
+
+    keeper_open(&keeper);
+    keeper_append_batches(&keeper, 40);
+    store_checkpoint(keeper.store);
+    keeper_wait_stored(&keeper, 40);
+    store_backup_cancel(keeper.store);
+    cr_assert_eq(store_backup(keeper.store, copy.directory, &error), -ECANCELED);
+    cr_assert_not_null(strstr(error, copy.directory));
+    free(error);
+    cr_assert_lt(store_verify(copy.directory, &result, NULL), 0);
+    cr_assert_eq(keeper_try_open(&copy), -EUCLEAN);
+    cr_assert_not_null(strstr(copy.error, "store/data.mdb: missing"), "%s", copy.error);
+    keeper_close(&keeper, true);
+}
+
 struct work {
     atomic_bool done;
     int r;

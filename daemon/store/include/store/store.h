@@ -151,8 +151,11 @@ int store_read_record(struct store *store, uint64_t place, uint8_t *buffer,
 
 /* Blocks; any thread. A copy of store and journal in `directory` (made if it is not there,
  * otherwise empty) while this one is in use: it has all that was durable when this was called, and
- * is opened like any other. On failure *ret_error says why; what was copied is left there. */
+ * is opened like any other. On failure *ret_error says why; what was copied is left there, and can
+ * not be opened. -EEXIST: a ledger is there already. -ECANCELED. */
 int store_backup(struct store *store, const char *directory, char **ret_error);
+/* Any thread: a backup that is under way ends soon, any later one at once. */
+void store_backup_cancel(struct store *store);
 
 struct store_verify_result {
     uint64_t segments, batches, records;
