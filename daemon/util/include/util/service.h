@@ -14,6 +14,7 @@
     "sync" /* serve: listening, or one end of a socket pair whose other end creditd-sync has */
 #define SERVICE_FD_HOOK "hook"   /* the same for creditd-hook */
 #define SERVICE_FD_SERVE "serve" /* a helper: connected to serve */
+#define SERVICE_FD_HTTP "http"   /* creditd-http: listening, one or several */
 
 /* The descriptor passed under that name, made close-on-exec; -ENOENT where there is none. Each can
  * be taken once: the caller closes it. */

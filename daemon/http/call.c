@@ -1,0 +1,275 @@
+/*
+ * A method of creditd-serve: parameters together, may it, ask, answer.
+ */
+#include "exchange.h"
+#include "parameters.h"
+#include "permit.h"
+#include "server.h"
+#include "status.h"
+#include <errno.h>
+#include <json_value.h>
+#include <proto/limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <util/fd.h>
+#include <util/macros.h>
+
+/* More than serve itself waits for an answer of upstream's, so that it is serve who says why. */
+#define PATIENCE_MS 5000
+
+static void map_cleanup(struct creditd_map **map)
+{
+    creditd_map_free(*map);
+}
+
+static void json_cleanup(json_t **json)
+{
+    json_decref(*json);
+}
+
+/* --- who asks --- */
+
+/* What a proxy adds. What it passes on is somebody else's request, and has none of its roles. */
+static bool is_passed_on(const struct exchange *exchange)
+{
+    static const char *const names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
+                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (exchange_header(exchange, names[i]))
+            return true;
+    return false;
+}
+
+static int socket_domain(int fd)
+{
+    int domain = 0;
+    socklen_t length = sizeof(domain);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 ? -errno : domain;
+}
+
+static int find_roles(const struct exchange *exchange, int fd, unsigned *ret_roles)
+{
+    struct access_peer peer = {0};
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    int r = fd_peer_credentials(fd, &uid, &gid, &pid);
+
+    if (r == 0)
+        r = access_peer_groups(fd, &peer.groups, &peer.group_count);
+    if (r < 0)
+        return r;
+    peer.uid = uid;
+    peer.gid = gid;
+    peer.pid = (uint32_t)pid;
+    *ret_roles = access_roles(exchange->server->config, &peer, geteuid());
+    free(peer.groups);
+    return 0;
+}
+
+static int find_caller(const struct exchange *exchange, bool has_session, struct caller *ret_caller)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct caller caller = {.has_session = has_session};
+    int r = 0;
+
+    if (!has_session && info && socket_domain(info->connect_fd) == AF_UNIX &&
+        !is_passed_on(exchange)) {
+        caller.is_local = true;
+        r = find_roles(exchange, info->connect_fd, &caller.roles);
+    }
+    if (r == 0)
+        *ret_caller = caller;
+    return r;
+}
+
+/* --- the answer --- */
+
+/* The library's word where the daemon has not answered; whether it may have been done is then worth
+ * knowing. */
+static void refuse_as_reply(struct exchange *exchange, const struct creditd_reply *reply)
+{
+    const struct creditd_value *value = creditd_reply_data(reply);
+    json_t *data = value ? json_from_value(value) : NULL;
+
+    if (creditd_reply_in_doubt(reply)) {
+        if (!data)
+            data = json_object();
+        json_object_set_new(data, "in_doubt", json_true());
+    }
+    exchange_refuse(exchange, status_of_reply(reply), creditd_reply_code(reply),
+                    creditd_reply_message(reply), data);
+}
+
+static void on_reply(struct creditd *connection, const struct creditd_reply *reply, void *data)
+{
+    struct exchange *exchange = data;
+
+    (void)connection;
+    if (creditd_reply_status(reply) != 0)
+        refuse_as_reply(exchange, reply);
+    else
+        exchange_answer(exchange, 200, json_from_value(creditd_reply_result(reply)));
+}
+
+/* --- asking --- */
+
+static void refuse_call(struct exchange *exchange, int r)
+{
+    if (r == -EINVAL)
+        exchange_refuse_error(exchange, PROTO_ERROR_INVALID_REQUEST,
+                              "the parameters cannot be sent: nested too deeply, or no UTF-8",
+                              NULL);
+    else if (r == -EMSGSIZE)
+        exchange_refuse(exchange, 413, proto_error_code(PROTO_ERROR_INVALID_REQUEST),
+                        "the parameters are larger than creditd takes", NULL);
+    else if (r == -EAGAIN)
+        exchange_refuse_error(exchange, PROTO_ERROR_BUSY, "too many requests are under way", NULL);
+    else
+        exchange_refuse(exchange, 503, "no_memory", "creditd-http has no memory", NULL);
+}
+
+static void call_serve(struct exchange *exchange, const struct creditd_map *map,
+                       enum creditd_repeat repeat)
+{
+    struct server *server = exchange->server;
+    struct creditd_call_options options = {
+        .timeout = (uint32_t)(server->config->credits.cold_timeout + PATIENCE_MS),
+        .repeat = repeat,
+    };
+    int r = creditd_call_async(server->client, proto_method_spec(exchange->route.method)->name, map,
+                               &options, on_reply, exchange);
+
+    if (r < 0) {
+        refuse_call(exchange, r);
+        return;
+    }
+    exchange->state = EXCHANGE_WAITING;
+    server->figures.waiting++;
+}
+
+/* The header Idempotency-Key, where the method knows one. 0, or a refusal has been made. */
+static int add_key(struct exchange *exchange, json_t *params)
+{
+    const char *key = exchange_header(exchange, "Idempotency-Key");
+    const json_t *given = json_object_get(params, "idempotency_key");
+
+    if (!key ||
+        (proto_method_spec(exchange->route.method)->known & PROTO_BIT(IDEMPOTENCY_KEY)) == 0)
+        return 0;
+    if (given && (!json_is_string(given) || strcmp(json_string_value(given), key) != 0)) {
+        exchange_refuse_error(exchange, PROTO_ERROR_INVALID_PARAMETER,
+                              "the header Idempotency-Key and idempotency_key are not the same",
+                              "idempotency_key");
+        return -EINVAL;
+    }
+    if (!given && json_object_set_new(params, "idempotency_key", json_string(key)) < 0) {
+        exchange_refuse_error(exchange, PROTO_ERROR_INVALID_PARAMETER,
+                              "the header Idempotency-Key is no UTF-8", "idempotency_key");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void add_session(struct exchange *exchange, struct creditd_map *map, const char *session)
+{
+    size_t length = strlen(session);
+
+    if ((proto_method_spec(exchange->route.method)->known & PROTO_BIT(SESSION)) == 0)
+        return;
+    if (proto_text_valid(session, length))
+        creditd_map_text_n(map, "session", session, length);
+    else
+        creditd_map_bytes(map, "session", session, length);
+}
+
+static int read_parameters(struct exchange *exchange, json_t **ret_params)
+{
+    struct parameters_problem problem;
+    int r;
+
+    if (exchange->verb == VERB_POST)
+        r = parameters_from_body(exchange->body, exchange->length, ret_params, &problem);
+    else
+        r = parameters_from_query(exchange->query, exchange->route.method, ret_params, &problem);
+    if (r == -EINVAL)
+        exchange_refuse_error(exchange,
+                              problem.parameter ? PROTO_ERROR_INVALID_PARAMETER
+                                                : PROTO_ERROR_INVALID_REQUEST,
+                              problem.text, problem.parameter);
+    else if (r < 0)
+        refuse_call(exchange, r);
+    if (r == 0 && exchange->route.kind == ROUTE_ENDPOINT)
+        parameters_restrict(*ret_params, exchange->route.method);
+    return r;
+}
+
+static int check_permission(struct exchange *exchange, bool has_session, const json_t *params)
+{
+    struct refusal refusal;
+    struct caller caller;
+    int r = find_caller(exchange, has_session, &caller);
+
+    if (r < 0)
+        exchange_refuse_error(exchange, PROTO_ERROR_INTERNAL, "the caller cannot be told", NULL);
+    if (r == 0)
+        r = permit_check(&exchange->route, &caller, parameters_present(params), &refusal);
+    if (r > 0)
+        exchange_refuse_refusal(exchange, &refusal);
+    return r;
+}
+
+void exchange_call(struct exchange *exchange)
+{
+    CLEANUP(secret_cleanup) char *session = NULL;
+    CLEANUP(json_cleanup) json_t *params = NULL;
+    CLEANUP(map_cleanup) struct creditd_map *map = NULL;
+    enum creditd_repeat repeat;
+
+    if (exchange_session(exchange, &session) < 0) {
+        refuse_call(exchange, -ENOMEM);
+        return;
+    }
+    if (read_parameters(exchange, &params) != 0 ||
+        check_permission(exchange, session != NULL, params) != 0 || add_key(exchange, params) != 0)
+        return;
+    map = creditd_map_new();
+    if (!map) {
+        refuse_call(exchange, -ENOMEM);
+        return;
+    }
+    if (session)
+        add_session(exchange, map, session);
+    json_into_map(map, params);
+    repeat = json_call_repeat(proto_method_spec(exchange->route.method)->name, params);
+    call_serve(exchange, map, repeat);
+}
+
+void exchange_webhook(struct exchange *exchange)
+{
+    const char *signature = exchange_header(exchange, "X-StellarTools-Signature");
+    CLEANUP(map_cleanup) struct creditd_map *map = NULL;
+
+    if (!signature)
+        signature = exchange_header(exchange, "X-Stellar-Signature");
+    if (!signature || exchange->length == 0) {
+        exchange_refuse_error(exchange, PROTO_ERROR_INVALID_PARAMETER,
+                              signature ? "a webhook has a body"
+                                        : "a webhook has the header X-StellarTools-Signature",
+                              signature ? "body" : "signature");
+        return;
+    }
+    map = creditd_map_new();
+    if (!map) {
+        refuse_call(exchange, -ENOMEM);
+        return;
+    }
+    creditd_map_bytes(map, "body", exchange->body, exchange->length);
+    creditd_map_text(map, "signature", signature);
+    call_serve(exchange, map, CREDITD_REPEAT_SAFE);
+}

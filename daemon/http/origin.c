@@ -1,0 +1,105 @@
+/* See origin.h. */
+#include "origin.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* The digits of a port, without zeros in front; 0 for none. -EINVAL for anything else. */
+static int parse_port(const char *text, size_t length)
+{
+    long port = 0;
+
+    if (length > 5)
+        return -EINVAL;
+    for (size_t i = 0; i < length; i++) {
+        if (!isdigit((unsigned char)text[i]))
+            return -EINVAL;
+        port = port * 10 + (text[i] - '0');
+    }
+    return port > 65535 ? -EINVAL : (int)port;
+}
+
+/* The length of a host: a name, an IPv4 address, or an IPv6 address in brackets. 0: none. */
+static size_t host_length(const char *text, size_t length)
+{
+    size_t i = 0;
+
+    if (length > 0 && text[0] == '[') {
+        for (i = 1;
+             i < length && (isxdigit((unsigned char)text[i]) || text[i] == ':' || text[i] == '.');)
+            i++;
+        return i < length && text[i] == ']' && i > 1 ? i + 1 : 0;
+    }
+    while (i < length &&
+           (isalnum((unsigned char)text[i]) || text[i] == '-' || text[i] == '.' || text[i] == '_'))
+        i++;
+    return i <= 253 ? i : 0;
+}
+
+static void lower(char *text)
+{
+    for (; *text; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
+int origin_of(const char *url, size_t length, char ret_origin[ORIGIN_MAX])
+{
+    static const struct {
+        const char *scheme;
+        int port;
+    } schemes[] = {{"https://", 443}, {"http://", 80}};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t skip = strlen(schemes[i].scheme), host, end;
+        const char *rest = url + skip;
+        int port = 0;
+
+        if (length <= skip || strncasecmp(url, schemes[i].scheme, skip) != 0)
+            continue;
+        end = skip;
+        while (end < length && !strchr("/?#", url[end]))
+            end++;
+        host = host_length(rest, end - skip);
+        if (host == 0 || (skip + host < end && rest[host] != ':'))
+            return -EINVAL;
+        if (skip + host < end)
+            port = parse_port(rest + host + 1, end - skip - host - 1);
+        if (port < 0)
+            return port;
+        if (port == 0 || port == schemes[i].port)
+            snprintf(ret_origin, ORIGIN_MAX, "%s%.*s", schemes[i].scheme, (int)host, rest);
+        else
+            snprintf(ret_origin, ORIGIN_MAX, "%s%.*s:%d", schemes[i].scheme, (int)host, rest, port);
+        lower(ret_origin);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static bool is_of(const char *url, size_t length, const char *origin)
+{
+    char other[ORIGIN_MAX];
+
+    return origin_of(url, length, other) == 0 && strcmp(origin, other) == 0;
+}
+
+bool origin_is_trusted(const char *trusted, const char *app, const char *url)
+{
+    static const char separators[] = " \t,";
+    char origin[ORIGIN_MAX];
+
+    if (!url || origin_of(url, strlen(url), origin) < 0)
+        return false;
+    if (app && is_of(app, strlen(app), origin))
+        return true;
+    while (trusted && *(trusted += strspn(trusted, separators))) {
+        size_t length = strcspn(trusted, separators);
+
+        if (is_of(trusted, length, origin))
+            return true;
+        trusted += length;
+    }
+    return false;
+}

@@ -1,0 +1,18 @@
+/*
+ * Origins: scheme, host and port of a page. A browser says by the header Origin (else by Referer)
+ * which page made a request, and a page cannot change that; so a request that a cookie came along
+ * with by itself is believed only from origins that are trusted (CSRF).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ORIGIN_MAX 320 /* a scheme, a host name of 253, a port */
+
+/* The origin of a URL, as browsers write it: lower case, without the scheme's own port. -EINVAL
+ * where it has none ("null", no http or https, a user name). */
+int origin_of(const char *url, size_t length, char ret_origin[ORIGIN_MAX]);
+/* Whether the URL's origin is one of those of `trusted` (words; NULL: none) or that of `app` (a
+ * URL; NULL: none). */
+bool origin_is_trusted(const char *trusted, const char *app, const char *url);

@@ -1,0 +1,56 @@
+/*
+ * creditd-http: libmicrohttpd on the one side, libcreditd on the other, and one libuv loop that
+ * turns both. No thread, no state that outlives a request.
+ *
+ *     sockets ─► listen.c ─► libmicrohttpd ─► exchange.c ─► call.c ─► libcreditd ─► creditd-serve
+ *                                 ▲                            │
+ *                                 └── resumed with the answer ─┘
+ *
+ * libmicrohttpd keeps its connections in an epoll descriptor of its own, which the loop watches;
+ * server_turn() lets it do what is due. A request that waits for creditd-serve is suspended.
+ */
+#pragma once
+
+#include "exchange.h"
+#include "figures.h"
+#include "listen.h"
+#include <creditd.h>
+#include <microhttpd.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <util/config.h>
+#include <uv.h>
+
+struct creditd_uv;
+
+enum { SERVER_SIGNALS = 3 };
+
+struct server {
+    uv_loop_t loop;
+    uv_poll_t epoll;  /* libmicrohttpd's */
+    uv_timer_t turn;  /* when libmicrohttpd wants to be called next */
+    uv_timer_t retry; /* when to take connections again; at the end: the latest */
+    uv_signal_t signals[SERVER_SIGNALS];
+    uv_timer_t watchdog;
+    struct MHD_Daemon *http;
+    struct creditd *client;
+    struct creditd_uv *adapter;
+    struct listeners listeners;
+    struct config *config;
+    const char *config_path;
+    struct figures figures;
+    bool is_stopping;
+};
+
+/* Serves until SIGTERM or SIGINT; takes the configuration over. The exit status. `socket` is
+ * serve's. */
+int server_run(struct config *config, const char *config_path, const char *socket);
+
+/* libmicrohttpd has something to do: soon. */
+void server_kick(struct server *server);
+/* A new connection, which is libmicrohttpd's from now on. */
+void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length);
+/* No more connections for a while. */
+void server_is_full(struct server *server);
+/* An exchange that waited has its answer. */
+void server_resumed(struct server *server);
