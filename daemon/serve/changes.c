@@ -1,0 +1,492 @@
+/* See changes.h. */
+#include "changes.h"
+#include "object_compare.h"
+#include <errno.h>
+#include <proto/message.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX (63u * 1024u) /* the engine keeps nothing larger */
+
+struct work {
+    const struct changes_input *input;
+    const struct changes_stored *stored;
+    struct changes *changes;
+    msgpack_object old, new, previous;
+    bool has_old, has_previous;
+    msgpack_packer body, data;
+};
+
+enum compared { IS_NEW, IS_SAME, IS_OLDER, IS_CHANGED };
+
+enum record_table changes_table(enum core_event_type type)
+{
+    switch (type) {
+    case CORE_EVENT_CUSTOMER_CREATED:
+    case CORE_EVENT_CUSTOMER_UPDATED:
+    case CORE_EVENT_CUSTOMER_DELETED:
+        return TABLE_CUSTOMER;
+    case CORE_EVENT_SUBSCRIPTION_CREATED:
+    case CORE_EVENT_SUBSCRIPTION_UPDATED:
+    case CORE_EVENT_SUBSCRIPTION_CANCELED:
+        return TABLE_SUBSCRIPTIONS;
+    case CORE_EVENT_REFUND_CREATED:
+    case CORE_EVENT_REFUND_SUCCEEDED:
+    case CORE_EVENT_REFUND_FAILED:
+        return TABLE_REFUND;
+    case CORE_EVENT_PAYMENT_PENDING:
+    case CORE_EVENT_PAYMENT_CONFIRMED:
+    case CORE_EVENT_PAYMENT_FAILED:
+        return TABLE_PAYMENT;
+    default:
+        return TABLE_COUNT_;
+    }
+}
+
+static bool is_told(const struct work *work)
+{
+    return work->input->source == CHANGES_TOLD;
+}
+
+/* --- comparing --- */
+
+/* Of refunds and payments, which may have no updated_at: a webhook's type says more than the
+ * object. */
+static struct core_text status_of(const struct work *work, const msgpack_object *object)
+{
+    if (object == &work->new &&is_told(work))
+        switch (work->input->type) {
+        case CORE_EVENT_REFUND_SUCCEEDED:
+            return (struct core_text){"succeeded", 9};
+        case CORE_EVENT_REFUND_FAILED:
+        case CORE_EVENT_PAYMENT_FAILED:
+            return (struct core_text){"failed", 6};
+        case CORE_EVENT_PAYMENT_PENDING:
+            return (struct core_text){"pending", 7};
+        case CORE_EVENT_PAYMENT_CONFIRMED:
+            return (struct core_text){"confirmed", 9};
+        default:
+            break;
+        }
+    return object_text(object, "status");
+}
+
+static bool is_text(struct core_text text, const char *other)
+{
+    return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
+}
+
+static bool is_older(const struct work *work, const msgpack_object *old, const msgpack_object *new)
+{
+    enum record_table table = work->input->table;
+    int64_t before, now;
+
+    if (object_time(old, "updated_at", &before) && object_time(new, "updated_at", &now))
+        return now < before;
+    return (table == TABLE_REFUND || table == TABLE_PAYMENT) && status_of(work, old).length > 0 &&
+           !is_text(status_of(work, old), "pending") && is_text(status_of(work, new), "pending");
+}
+
+static enum compared compare(const struct work *work, const msgpack_object *old,
+                             const msgpack_object *new)
+{
+    if (old == NULL)
+        return IS_NEW;
+    if (is_older(work, old, new))
+        return IS_OLDER;
+    if (is_told(work) ? object_includes(old, new) : object_equal(old, new))
+        return IS_SAME;
+    return IS_CHANGED;
+}
+
+static bool is_young(const struct work *work, const msgpack_object *object)
+{
+    int64_t created;
+
+    return work->input->told_at > 0 && object_time(object, "created_at", &created) &&
+           work->input->told_at - created < CHANGES_YOUNG_MS;
+}
+
+/* --- telling --- */
+
+static void pack_state(const struct work *work, msgpack_packer *packer, const msgpack_object *old,
+                       const msgpack_object *new)
+{
+    if (old != NULL && is_told(work))
+        object_pack_merged(packer, old, new);
+    else
+        object_pack(packer, new);
+}
+
+static void pack_previous(const struct work *work, msgpack_packer *packer,
+                          enum core_event_type type, const msgpack_object *old,
+                          const msgpack_object *new)
+{
+    bool created = type == CORE_EVENT_CUSTOMER_CREATED || type == CORE_EVENT_SUBSCRIPTION_CREATED ||
+                   type == CORE_EVENT_REFUND_CREATED;
+
+    if (old != NULL)
+        object_pack_previous(packer, old, new, is_told(work));
+    else if (work->has_previous && !created)
+        object_pack(packer, &work->previous);
+    else
+        pack_nil(packer);
+}
+
+/* Where an event's data are is known once all are there: until then, how far in. */
+static void tell(struct work *work, enum core_event_type type, const msgpack_object *old,
+                 const msgpack_object *new)
+{
+    struct changes *changes = work->changes;
+    bool is_customer = changes_table(type) == TABLE_CUSTOMER;
+
+    if (changes->event_count == changes->event_capacity) {
+        size_t capacity = changes->event_capacity > 0 ? 2 * changes->event_capacity : 4;
+        struct core_event_data *events = reallocarray(changes->events, capacity, sizeof(*events));
+
+        if (events == NULL) {
+            pack_break(&work->data);
+            return;
+        }
+        changes->events = events;
+        changes->event_capacity = capacity;
+    }
+    changes->events[changes->event_count++] = (struct core_event_data){
+        .type = type,
+        .customer = object_id(new, is_customer ? "id" : "customer_id"),
+        .product = object_id(new, "product_id"),
+        .length = changes->data.size,
+    };
+    pack_map(&work->data, 2);
+    pack_key(&work->data, "object");
+    pack_state(work, &work->data, old, new);
+    pack_key(&work->data, "previous_attributes");
+    pack_previous(work, &work->data, type, old, new);
+}
+
+static void place_events(struct changes *changes)
+{
+    size_t end = changes->data.size;
+
+    for (size_t i = changes->event_count; i-- > 0;) {
+        size_t begin = changes->events[i].length;
+
+        changes->events[i].data = changes->data.data + begin;
+        changes->events[i].length = end - begin;
+        end = begin;
+    }
+}
+
+/* --- one object --- */
+
+static void store(struct work *work, const msgpack_object *old, const msgpack_object *new)
+{
+    work->changes->store = true;
+    pack_state(work, &work->body, old, new);
+}
+
+/* What was read is true of now, also where it says nothing new. */
+static void store_again(struct work *work, const msgpack_object *old)
+{
+    if (is_told(work))
+        return;
+    work->changes->store = true;
+    object_pack(&work->body, old);
+}
+
+static void delete_customer(struct work *work)
+{
+    struct core_text id = object_id(&work->new, "id");
+
+    if (work->has_old && work->stored->partial) /* it is known */
+        return;
+    work->changes->store = work->changes->partial = true;
+    pack_map(&work->body, 3);
+    pack_key(&work->body, "id");
+    pack_text_n(&work->body, id.data, id.length);
+    pack_kv_text(&work->body, "object", "customer");
+    pack_kv_bool(&work->body, "deleted", true);
+    tell(work, CORE_EVENT_CUSTOMER_DELETED, NULL, &work->new);
+}
+
+static void change_customer(struct work *work)
+{
+    const struct changes_input *input = work->input;
+    const msgpack_object *old = work->has_old && !work->stored->partial ? &work->old : NULL;
+    bool is_gone = work->has_old && work->stored->partial;
+
+    if (is_told(work) && input->type == CORE_EVENT_CUSTOMER_DELETED) {
+        delete_customer(work);
+        return;
+    }
+    if (is_told(work) && is_gone)
+        return;
+    switch (compare(work, old, &work->new)) {
+    case IS_SAME:
+    case IS_OLDER:
+        store_again(work, old);
+        return;
+    case IS_CHANGED:
+        store(work, old, &work->new);
+        tell(work, CORE_EVENT_CUSTOMER_UPDATED, old, &work->new);
+        return;
+    case IS_NEW:
+        break;
+    }
+    store(work, NULL, &work->new);
+    if (!is_told(work))
+        return;
+    if (!input->ours && (input->type == CORE_EVENT_CUSTOMER_CREATED || is_young(work, &work->new)))
+        tell(work, CORE_EVENT_CUSTOMER_CREATED, NULL, &work->new);
+    if (input->type == CORE_EVENT_CUSTOMER_UPDATED)
+        tell(work, CORE_EVENT_CUSTOMER_UPDATED, NULL, &work->new);
+}
+
+static void change_refund(struct work *work)
+{
+    const msgpack_object *old = work->has_old ? &work->old : NULL;
+    struct core_text status = status_of(work, &work->new);
+    enum compared compared = compare(work, old, &work->new);
+    bool is_final = is_text(status, "succeeded") || is_text(status, "failed");
+
+    if (compared == IS_SAME || compared == IS_OLDER)
+        return;
+    store(work, old, &work->new);
+    if (old == NULL)
+        tell(work, CORE_EVENT_REFUND_CREATED, NULL, &work->new);
+    if (!is_final ||
+        (old != NULL &&
+         object_text_is(old, "status", is_text(status, "failed") ? "failed" : "succeeded")))
+        return;
+    tell(work, is_text(status, "failed") ? CORE_EVENT_REFUND_FAILED : CORE_EVENT_REFUND_SUCCEEDED,
+         old, &work->new);
+}
+
+/* Nothing but webhooks tells of payments, so that each of them is news. */
+static void change_payment(struct work *work)
+{
+    const msgpack_object *old = work->has_old ? &work->old : NULL;
+    enum compared compared = compare(work, old, &work->new);
+
+    if (compared == IS_OLDER)
+        return;
+    if (compared != IS_SAME)
+        store(work, old, &work->new);
+    tell(work, work->input->type, old, &work->new);
+}
+
+/* --- subscriptions --- */
+
+static bool became(const msgpack_object *old, const msgpack_object *new)
+{
+    return (object_text_is(new, "status", "canceled") &&
+            !object_text_is(old, "status", "canceled")) ||
+           (object_is_true(new, "cancel_at_period_end") &&
+            !object_is_true(old, "cancel_at_period_end"));
+}
+
+static void tell_changed(struct work *work, const msgpack_object *old, const msgpack_object *new)
+{
+    bool canceled = became(old, new) ||
+                    (is_told(work) && work->input->type == CORE_EVENT_SUBSCRIPTION_CANCELED);
+
+    tell(work, canceled ? CORE_EVENT_SUBSCRIPTION_CANCELED : CORE_EVENT_SUBSCRIPTION_UPDATED, old,
+         new);
+}
+
+static bool is_list_known(const struct work *work)
+{
+    return work->has_old && !work->stored->partial;
+}
+
+static void tell_new(struct work *work, const msgpack_object *new)
+{
+    const struct changes_input *input = work->input;
+    bool says_so = input->source == CHANGES_CREATED ||
+                   (is_told(work) && input->type == CORE_EVENT_SUBSCRIPTION_CREATED);
+
+    if (says_so || is_list_known(work) || (is_told(work) && is_young(work, new)))
+        tell(work, CORE_EVENT_SUBSCRIPTION_CREATED, NULL, new);
+    if (is_told(work) && input->type != CORE_EVENT_SUBSCRIPTION_CREATED)
+        tell(work, input->type, NULL, new);
+}
+
+static const msgpack_object *find_row(const msgpack_object *list, const msgpack_object *row)
+{
+    struct core_text id = object_id(row, "id");
+
+    for (uint32_t i = 0; id.length > 0 && i < list->via.array.size; i++) {
+        struct core_text own = object_id(&list->via.array.ptr[i], "id");
+
+        if (own.length == id.length && memcmp(own.data, id.data, id.length) == 0)
+            return &list->via.array.ptr[i];
+    }
+    return NULL;
+}
+
+static void change_subscription(struct work *work)
+{
+    const msgpack_object_array *rows = &work->old.via.array;
+    uint32_t count = work->has_old ? rows->size : 0;
+    const msgpack_object *old = work->has_old ? find_row(&work->old, &work->new) : NULL;
+    enum compared compared = compare(work, old, &work->new);
+
+    if (compared == IS_SAME || compared == IS_OLDER)
+        return;
+    work->changes->store = true;
+    work->changes->partial = !is_list_known(work);
+    work->changes->keeps_time = is_list_known(work);
+    pack_array(&work->body, count + (old == NULL));
+    if (old == NULL) /* newest first, as StellarTools lists them */
+        object_pack(&work->body, &work->new);
+    for (uint32_t i = 0; i < count; i++)
+        if (&rows->ptr[i] == old)
+            pack_state(work, &work->body, old, &work->new);
+        else
+            object_pack(&work->body, &rows->ptr[i]);
+    if (old == NULL)
+        tell_new(work, &work->new);
+    else
+        tell_changed(work, old, &work->new);
+}
+
+static uint32_t count_kept(const struct work *work)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; work->input->overtaken && work->has_old && i < work->old.via.array.size;
+         i++)
+        count += find_row(&work->new, &work->old.via.array.ptr[i]) == NULL;
+    return count;
+}
+
+static void change_list(struct work *work)
+{
+    const msgpack_object_array *rows = &work->new.via.array;
+    uint32_t kept = count_kept(work);
+
+    work->changes->store = true;
+    pack_array(&work->body, rows->size + kept);
+    for (uint32_t i = 0; kept > 0 && i < work->old.via.array.size; i++)
+        if (find_row(&work->new, &work->old.via.array.ptr[i]) == NULL)
+            object_pack(&work->body, &work->old.via.array.ptr[i]);
+    for (uint32_t i = 0; i < rows->size; i++) {
+        const msgpack_object *new = &rows->ptr[i];
+        const msgpack_object *old = work->has_old ? find_row(&work->old, new) : NULL;
+        enum compared compared = compare(work, old, new);
+
+        object_pack(&work->body, compared == IS_OLDER || compared == IS_SAME ? old : new);
+        if (compared == IS_CHANGED)
+            tell_changed(work, old, new);
+        else if (compared == IS_NEW && is_list_known(work) && object_id(new, "id").length > 0)
+            tell(work, CORE_EVENT_SUBSCRIPTION_CREATED, NULL, new);
+    }
+}
+
+/* --- the whole --- */
+
+static int unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
+{
+    size_t offset = 0;
+
+    switch (msgpack_unpack(body, length, &offset, zone, ret_object)) {
+    case MSGPACK_UNPACK_SUCCESS:
+        return offset == length ? 0 : -EBADMSG;
+    case MSGPACK_UNPACK_NOMEM_ERROR:
+        return -ENOMEM;
+    default:
+        return -EBADMSG;
+    }
+}
+
+static int read_all(struct work *work)
+{
+    const struct changes_input *input = work->input;
+    const struct changes_stored *stored = work->stored;
+    msgpack_zone *zone = &work->changes->zone;
+    bool old_is_list = input->table == TABLE_SUBSCRIPTIONS;
+    int r = 0;
+
+    work->new.type = MSGPACK_OBJECT_NIL;
+    if (input->body != NULL)
+        r = unpack(zone, input->body, input->length, &work->new);
+    if (r == 0 && input->previous != NULL) {
+        r = unpack(zone, input->previous, input->previous_length, &work->previous);
+        work->has_previous = r == 0;
+    }
+    if (r < 0)
+        return r;
+    if (input->table == TABLE_COUNT_)
+        return 0;
+    if (work->new.type != (input->is_list ? MSGPACK_OBJECT_ARRAY : MSGPACK_OBJECT_MAP))
+        return -EBADMSG;
+    if (input->table != TABLE_ACCESS && !input->is_list && object_id(&work->new, "id").length == 0)
+        return -EBADMSG;
+    if (stored->body == NULL)
+        return 0;
+    r = unpack(zone, stored->body, stored->length, &work->old);
+    /* What is stored and cannot be read is as good as nothing. */
+    work->has_old =
+        r == 0 && work->old.type == (old_is_list ? MSGPACK_OBJECT_ARRAY : MSGPACK_OBJECT_MAP);
+    return r == -ENOMEM ? r : 0;
+}
+
+static void change(struct work *work)
+{
+    switch (work->input->table) {
+    case TABLE_CUSTOMER:
+        change_customer(work);
+        break;
+    case TABLE_SUBSCRIPTIONS:
+        if (work->input->is_list)
+            change_list(work);
+        else
+            change_subscription(work);
+        break;
+    case TABLE_REFUND:
+        change_refund(work);
+        break;
+    case TABLE_PAYMENT:
+        change_payment(work);
+        break;
+    case TABLE_COUNT_:
+        tell(work, work->input->type, NULL, &work->new);
+        break;
+    default:
+        store(work, NULL, &work->new);
+        break;
+    }
+}
+
+int changes_make(const struct changes_input *input, const struct changes_stored *stored,
+                 struct changes *ret_changes)
+{
+    struct work work = {.input = input, .stored = stored, .changes = ret_changes};
+    int r;
+
+    memset(ret_changes, 0, sizeof(*ret_changes));
+    if (input->length > BODY_MAX)
+        return -E2BIG;
+    if (!msgpack_zone_init(&ret_changes->zone, 8192))
+        return -ENOMEM;
+    msgpack_packer_init(&work.body, &ret_changes->body, msgpack_sbuffer_write);
+    msgpack_packer_init(&work.data, &ret_changes->data, msgpack_sbuffer_write);
+    r = read_all(&work);
+    if (r == 0)
+        change(&work);
+    if (r == 0 && (pack_failed(&work.body) || pack_failed(&work.data)))
+        r = -ENOMEM;
+    if (r < 0)
+        changes_deinit(ret_changes);
+    else
+        place_events(ret_changes);
+    return r;
+}
+
+void changes_deinit(struct changes *changes)
+{
+    msgpack_zone_destroy(&changes->zone);
+    msgpack_sbuffer_destroy(&changes->body);
+    msgpack_sbuffer_destroy(&changes->data);
+    free(changes->events);
+}
