@@ -94,10 +94,11 @@ static struct need balance_need(const struct core *core, const struct balance *b
             need = (struct need){TURN_PUSH, read_first ? EXCHANGE_BALANCE : EXCHANGE_PUSH, NULL,
                                  push_due};
     }
-    if ((balance->used || row_pending(balance->row) > 0) && balance->knowledge == KNOWN) {
-        int64_t refresh_due = later(later(balance->row->synced_at, balance->read_tried) +
-                                        core->policy.refresh_interval,
-                                    balance->read_at);
+    bool refreshed = balance->used || balance->outdated || row_pending(balance->row) > 0;
+    if (refreshed && balance->knowledge == KNOWN) {
+        int64_t last = later(balance->row->synced_at, balance->read_tried);
+        int64_t refresh_due = balance->outdated ? 0 : last + core->policy.refresh_interval;
+        refresh_due = later(refresh_due, balance->read_at);
         if (refresh_due < need.due)
             need = (struct need){TURN_REFRESH, EXCHANGE_BALANCE, NULL, refresh_due};
     }

@@ -12,7 +12,7 @@
  *   turns.c: how many of them one user may cause
  * - reading.c: ends of product and balance readings
  * - push.c: begin and end of pushes; lookup.c: pushes in doubt
- * - operator.c: what an operator asks
+ * - operator.c: what an operator asks; refresh.c: balances that are due for a reading
  */
 #pragma once
 
@@ -104,6 +104,7 @@ struct balance {
     /* planning */
     bool used;             /* since the last reading: worth a refresh */
     bool wanted;           /* somebody waits for a reading */
+    bool outdated;         /* it is known to have changed upstream: core_refresh */
     bool charged;          /* … and has paid for it */
     bool probe_forbidden;  /* a push was answered 403: a reading tells whether it is the key or the
                               object */
