@@ -6,8 +6,6 @@
 #include <proto/upstream.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <util/fd.h>
 #include <util/log.h>
 #include <util/macros.h>
 
@@ -55,12 +53,6 @@ static void running_end(struct running *running, enum exchange_outcome outcome)
     running_done(running, &answer, NULL);
 }
 
-static void cut_off(struct helper *helper)
-{
-    helper->closing = true;
-    ipc_channel_close(helper->channel);
-}
-
 static void on_reply(const struct ipc_reply *reply, void *userdata)
 {
     struct running *running = userdata;
@@ -82,7 +74,7 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
     case IPC_REPLY_TIMEOUT:
         log_warning("creditd-sync does not answer: cutting it off");
         running_end(running, EXCHANGE_UNANSWERED);
-        cut_off(helper);
+        helper_socket_cut_off(&helper->socket);
         break;
     case IPC_REPLY_GONE:
         running_end(running, EXCHANGE_UNANSWERED);
@@ -123,9 +115,9 @@ static void running_send(struct running *running)
     int r = -ENOTCONN;
 
     running->sent = true;
-    if (helper->channel != NULL && !helper->closing && method != NULL)
-        r = ipc_channel_request(helper->channel, method, pack_exchange, &context,
-                                (uint64_t)patience, on_reply, running, NULL);
+    if (method != NULL)
+        r = helper_socket_request(&helper->socket, method, pack_exchange, &context,
+                                  (uint64_t)patience, on_reply, running);
     if (r < 0) /* not one byte of it has left */
         running_end(running, EXCHANGE_NOT_SENT);
 }
@@ -155,10 +147,8 @@ static int running_begin(struct helper *helper, const struct exchange *exchange)
 int helper_request(struct helper *helper, const char *method, ipc_pack_function pack, void *context,
                    uint64_t timeout_ms, ipc_reply_function callback, void *userdata)
 {
-    if (helper->channel == NULL || helper->closing)
-        return -ENOTCONN;
-    return ipc_channel_request(helper->channel, method, pack, context, timeout_ms, callback,
-                               userdata, NULL);
+    return helper_socket_request(&helper->socket, method, pack, context, timeout_ms, callback,
+                                 userdata);
 }
 
 void helper_pass(struct helper *helper, uint64_t durable)
@@ -208,7 +198,7 @@ void helper_pump(struct helper *helper)
 
     if (serve_is_stopping(serve))
         return;
-    while (r == 0 && helper->channel != NULL && !helper->closing) {
+    while (r == 0 && helper_socket_is_open(&helper->socket)) {
         r = core_next_exchange(serve->core, now, &exchange);
         if (r == 0)
             r = running_begin(helper, &exchange);
@@ -220,107 +210,45 @@ void helper_pump(struct helper *helper)
 
 /* --- helpers come and go --- */
 
-static int adopt(struct helper *helper, int fd);
-
-static void on_notification(struct ipc_channel *channel, const char *method, size_t method_length,
-                            const msgpack_object *params, void *userdata)
-{
-    (void)channel;
-    (void)params;
-    (void)userdata;
-    if (method_length == strlen(UPSTREAM_NOTIFY_HELLO) &&
-        memcmp(method, UPSTREAM_NOTIFY_HELLO, method_length) == 0)
-        log_info("creditd-sync is there");
-}
-
-static void on_closed(struct ipc_channel *channel, enum ipc_close_reason reason, void *userdata)
+static void on_come(void *userdata)
 {
     struct helper *helper = userdata;
-    int fd = helper->next_fd;
 
-    (void)channel;
-    helper->channel = NULL;
-    helper->closing = false;
-    helper->next_fd = -1;
+    core_set_helper(helper->serve->core, true, serve_now(helper->serve));
+}
+
+static void on_gone(void *userdata)
+{
+    struct helper *helper = userdata;
+
     /* What was handed over has been called back as gone; the rest never left. */
     while (!list_is_empty(&helper->exchanges))
         running_end(CONTAINER_OF(helper->exchanges.next, struct running, link), EXCHANGE_NOT_SENT);
     core_set_helper(helper->serve->core, false, serve_now(helper->serve));
-    log_notice("creditd-sync is gone: %s", ipc_close_reason_text(reason));
-    if (fd >= 0 && (serve_is_stopping(helper->serve) || adopt(helper, fd) < 0))
-        close(fd);
-}
-
-/* Takes fd on success. */
-static int adopt(struct helper *helper, int fd)
-{
-    static const struct ipc_channel_callbacks callbacks = {
-        .on_notification = on_notification,
-        .on_closed = on_closed,
-    };
-    int r = ipc_channel_new(&helper->serve->loop, fd, NULL, &callbacks, helper, &helper->channel);
-
-    if (r < 0) {
-        log_error("creditd-sync's connection: %s", strerror(-r));
-        return r;
-    }
-    core_set_helper(helper->serve->core, true, serve_now(helper->serve));
-    return 0;
-}
-
-static void on_connection(struct ipc_listener *listener, int fd, struct ipc_charge *charge,
-                          void *userdata)
-{
-    struct helper *helper = userdata;
-
-    (void)listener;
-    (void)charge;
-    if (helper->channel == NULL) {
-        if (adopt(helper, fd) < 0)
-            close(fd);
-        return;
-    }
-    log_notice("another creditd-sync has connected: it takes over");
-    if (helper->next_fd >= 0)
-        close(helper->next_fd);
-    helper->next_fd = fd;
-    cut_off(helper);
-}
-
-static void on_listener_closed(struct ipc_listener *listener, void *userdata)
-{
-    struct helper *helper = userdata;
-
-    (void)listener;
-    helper->listener = NULL;
 }
 
 int helper_init(struct helper *helper, struct serve *serve, int fd)
 {
-    static const struct ipc_listener_callbacks callbacks = {
-        .on_connection = on_connection,
-        .on_closed = on_listener_closed,
+    static const struct helper_role role = {
+        .program = "creditd-sync",
+        .hello = UPSTREAM_NOTIFY_HELLO,
+        .on_come = on_come,
+        .on_gone = on_gone,
     };
     int r;
 
     memset(helper, 0, sizeof(*helper));
     helper->serve = serve;
-    helper->next_fd = -1;
     list_init(&helper->exchanges);
     upstream_scratch_init(&helper->scratch);
     helper->timer.data = helper;
     r = uv_timer_init(&serve->loop, &helper->timer);
-    if (r < 0 || fd < 0)
-        return r;
-    if (fd_is_listening(fd) > 0)
-        return ipc_listener_new(&serve->loop, fd, NULL, &callbacks, helper, &helper->listener);
-    return adopt(helper, fd);
+    return r < 0 ? r : helper_socket_init(&helper->socket, serve, &role, helper, fd);
 }
 
 void helper_reload(struct helper *helper)
 {
-    if (helper->channel != NULL && !helper->closing)
-        (void)ipc_channel_notify(helper->channel, UPSTREAM_NOTIFY_RELOAD, NULL, NULL);
+    helper_socket_notify(&helper->socket, UPSTREAM_NOTIFY_RELOAD);
 }
 
 void helper_deinit(struct helper *helper)
@@ -332,12 +260,10 @@ void helper_close(struct helper *helper)
 {
     if (!uv_is_closing((uv_handle_t *)&helper->timer))
         uv_close((uv_handle_t *)&helper->timer, NULL);
-    ipc_listener_close(helper->listener);
-    if (helper->channel != NULL)
-        cut_off(helper);
+    helper_socket_close(&helper->socket);
 }
 
 bool helper_is_closed(const struct helper *helper)
 {
-    return helper->channel == NULL && helper->listener == NULL;
+    return helper_socket_is_closed(&helper->socket);
 }

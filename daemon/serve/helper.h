@@ -1,16 +1,14 @@
 /*
  * The upstream driver: takes the exchanges that the engine orders to creditd-sync, and its answers
  * back. serve keeps all state; a helper may die at any moment. What had been handed to it is then
- * unanswered, what had not was not sent. The latest helper to connect wins: an older one that still
- * seems to be there is wedged, or has just been replaced.
+ * unanswered, what had not was not sent.
  */
 #pragma once
 
+#include "helper_socket.h"
 #include "list.h"
 #include "upstream_words.h"
 #include <core/exchange.h>
-#include <ipc/channel.h>
-#include <ipc/listener.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -19,11 +17,8 @@ struct serve;
 
 struct helper {
     struct serve *serve;
-    struct ipc_listener *listener;
-    struct ipc_channel *channel; /* NULL: no helper is there */
-    bool closing;                /* the channel is on its way out */
-    int next_fd;                 /* takes its place then; -1: nobody */
-    struct list exchanges;       /* under way: struct running */
+    struct helper_socket socket;
+    struct list exchanges; /* under way: struct running */
     size_t count;
     uv_timer_t timer;
     int64_t wakeup; /* what the timer waits for */

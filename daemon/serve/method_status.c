@@ -52,7 +52,7 @@ static const char *health(const struct serve *serve, const struct core_summary *
     if (serve_is_stopping(serve))
         return "stopping";
     if (serve->marks.space != STORE_SPACE_OK || summary->paused || !summary->reachable ||
-        serve->helper.channel == NULL || summary->pushes_parked > 0 || intents->parked > 0)
+        serve->helper.socket.channel == NULL || summary->pushes_parked > 0 || intents->parked > 0)
         return "degraded";
     return "ok";
 }
@@ -71,13 +71,13 @@ static void pack_upstream(msgpack_packer *packer, const struct serve *serve,
 {
     pack_key(packer, "upstream");
     pack_map(packer, 6);
-    pack_kv_bool(packer, "reachable", summary->reachable && serve->helper.channel != NULL);
+    pack_kv_bool(packer, "reachable", summary->reachable && serve->helper.socket.channel != NULL);
     pack_kv_text(packer, "paused", summary->paused ? "unauthorized" : NULL);
     pack_kv_known(packer, "last_success", summary->last_success, summary->last_success > 0);
     pack_kv_known(packer, "requests_remaining", summary->requests_remaining,
                   summary->requests_remaining >= 0);
     pack_kv_known(packer, "requests_limit", summary->requests_limit, summary->requests_limit >= 0);
-    pack_kv_bool(packer, "helper", serve->helper.channel != NULL);
+    pack_kv_bool(packer, "helper", serve->helper.socket.channel != NULL);
 }
 
 static void pack_pending(msgpack_packer *packer, const struct core_summary *summary, int64_t now)
