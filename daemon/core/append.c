@@ -83,9 +83,12 @@ int change_append(struct core *core, struct change *change, int64_t now, uint64_
 {
     struct balance *balance = change->balance;
     struct append append;
+    int r = 0;
 
+    change->events |= crossing(core, balance, &change->row, change->spent);
     change_images(&append, change);
-    int r = change->events ? crossing_add(core, &append, balance, &change->row, change->events) : 0;
+    if (change->events)
+        r = crossing_add(core, &append, balance, &change->row, change->events);
     if (r == 0)
         r = append_begin(core, &append, change->detail_length, change->use_reserve);
     if (r < 0)

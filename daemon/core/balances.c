@@ -260,9 +260,15 @@ uint32_t product_get(struct core *core, struct core_text id)
 
 void product_release(struct core *core, uint32_t index)
 {
+    core->products[index].balances--;
+    product_tidy(core, index);
+}
+
+void product_tidy(struct core *core, uint32_t index)
+{
     struct product *product = &core->products[index];
 
-    if (--product->balances > 0 || product->known || product->fetching || product->thresholds)
+    if (product->balances > 0 || product->known || product->fetching || product->thresholds)
         return;
     map_remove(&core->products_by_hash, product->hash);
     free(product->id);

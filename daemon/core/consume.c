@@ -159,7 +159,6 @@ static int spend(struct core *core, const struct core_consume *command, struct b
     struct core_row row = *balance->row;
 
     row.deducted += consumed->credits;
-    uint32_t events = crossing(core, balance, &row, true);
     consumed->balance_after = row_available(&row);
     struct record_consume head = {
         .raw_amount = command->raw_amount,
@@ -186,7 +185,7 @@ static int spend(struct core *core, const struct core_consume *command, struct b
         .type = RECORD_CONSUME,
         .uid = command->uid,
         .pid = command->pid,
-        .events = events,
+        .spent = true,
         .detail = detail,
         .detail_length = consume_detail(detail, &head, command->metadata),
     };

@@ -169,7 +169,6 @@ static int give_back(struct core *core, const struct core_give_back *command,
         .use_reserve = true,
     };
     change.row.pushed += at_once;
-    change.events = crossing(core, balance, &change.row, false);
     detail.result = *row;
     int r = remember(core, &command->of, row);
     if (r == 0)

@@ -123,7 +123,7 @@ void hold_deinit(struct core *core)
 static int append_hold(struct core *core, struct hold *hold, struct core_hold *row,
                        struct change *change, bool spent, int64_t now, uint64_t *ret_sequence)
 {
-    change->events = crossing(core, change->balance, &change->row, spent);
+    change->spent = spent;
     change->extra[change->extra_count++] = (struct record_image){
         .table = TABLE_HOLD,
         .key = &row->sequence,

@@ -108,15 +108,14 @@ static void link_append_images(struct append *append, const struct link *link)
     append_image(append, TABLE_OWNER, customer.data, customer.length, user.data, user.length);
 }
 
-/* Both are made of the record's images. A customer that is here already has been told: its webhook
- * was quicker than the answer. */
+/* Both are made of the record's images. */
 static int add_events(struct core *core, struct append *append, const struct core_text *old,
                       struct core_text customer, bool created)
 {
     struct event_note note = {.type = CORE_EVENT_CUSTOMER_CREATED, .customer = customer};
     int r = 0;
 
-    if (created && !object_known(core, TABLE_CUSTOMER, customer))
+    if (created)
         r = event_log_add(core, append, &note);
     note.type = CORE_EVENT_CUSTOMER_LINKED;
     if (r == 0 && (!old || !same_text(*old, customer)))
@@ -128,7 +127,10 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
               const void *body, size_t length, bool created, uint32_t uid, int64_t now,
               uint64_t *ret_sequence)
 {
-    bool keep = body && length <= OBJECT_BODY_MAX; /* else it is read when it is asked for */
+    /* One that is here already came from where changes are told of, and may be newer than this
+     * answer; without one it is read when it is asked for. */
+    bool known = object_known(core, TABLE_CUSTOMER, customer);
+    bool keep = body && length <= OBJECT_BODY_MAX && !known;
     struct link *link = link_new(user_id, customer);
     const struct link *old = link_find(core, user_id);
     struct object_image *image = keep ? malloc(sizeof(*image) + length) : NULL;
@@ -148,7 +150,7 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
         append_image(&append, TABLE_CUSTOMER, customer.data, customer.length, image,
                      sizeof(*image) + length);
     }
-    r = add_events(core, &append, old ? &old_customer : NULL, customer, created);
+    r = add_events(core, &append, old ? &old_customer : NULL, customer, created && !known);
     if (r == 0)
         r = append_begin(core, &append, 0, true);
     if (r < 0)

@@ -101,7 +101,6 @@ int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
     change.row.pushed += credits;
     change.row.flags |= CORE_ROW_READ_FIRST;
     reading.written_off += credits;
-    change.events |= crossing(core, balance, &change.row, false);
     int r = change_append(core, &change, now, ret_sequence);
     if (r < 0)
         return r;

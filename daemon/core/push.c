@@ -312,12 +312,11 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
     }
     if (!deducts) /* no gift of ours in the window of the next deduction: see one_story() */
         row.flags |= CORE_ROW_READ_FIRST;
-    uint32_t events = crossing(core, balance, &row, false);
     next.counted += credits;
     next.state = keep_watching ? CORE_PUSH_WATCHED : 0;
     next.due_at = now + core->policy.in_doubt_delay;
-    int r = record_push_change(core, balance, &next, RECORD_PUSH_RESOLVED, &row, NULL, credits,
-                               events, UID_SELF, answer, now, NULL);
+    int r = record_push_change(core, balance, &next, RECORD_PUSH_RESOLVED, &row, NULL, credits, 0,
+                               UID_SELF, answer, now, NULL);
     if (r < 0)
         return r;
 

@@ -307,6 +307,7 @@ void balance_set_row(struct core *core, struct balance *balance, const struct co
 uint32_t product_get(struct core *core, struct core_text id); /* NO_PRODUCT: no memory */
 /* One balance less names it: it goes when it was never more than a name. */
 void product_release(struct core *core, uint32_t product);
+void product_tidy(struct core *core, uint32_t product);
 static inline int64_t row_pending(const struct core_row *row)
 {
     return row->deducted - row->pushed;
@@ -372,7 +373,8 @@ struct change {
     size_t sequence_count;
     enum record_type type;
     uint32_t uid, pid;
-    uint32_t events; /* bits; all of them are told of this balance */
+    uint32_t events; /* bits, told of this balance; what follows from the row is added to them */
+    bool spent;      /* by a consume, or held for one */
     const void *detail;
     size_t detail_length;
     bool use_reserve;
@@ -404,7 +406,8 @@ const char *event_log_check(const struct core *core);
 
 /* --- threshold.c --- */
 void thresholds_make(const int64_t *items, size_t count, struct thresholds *ret_list);
-/* Flags and events that follow from a new row of that balance; `spent`: by a consume. */
+/* Flags and events that follow from a new row of that balance; `spent`: by a consume. Again with
+ * the same row it adds nothing. */
 uint32_t crossing(const struct core *core, const struct balance *balance, struct core_row *row,
                   bool spent);
 /* Adds events, crossing's and others of the balance, before `row` becomes the balance's. */

@@ -56,14 +56,18 @@ int core_thresholds_set(struct core *core, struct core_text id, const int64_t *i
         thresholds_make(items, count, list);
     free(core->products[index].thresholds);
     core->products[index].thresholds = list;
+    product_tidy(core, index);
     return CORE_OK;
 }
 
 void core_thresholds_reset(struct core *core)
 {
     for (uint32_t i = 0; i < core->product_count; i++) {
-        free(core->products[i].thresholds);
+        struct thresholds *list = core->products[i].thresholds;
         core->products[i].thresholds = NULL;
+        if (list)
+            product_tidy(core, i);
+        free(list);
     }
 }
 
