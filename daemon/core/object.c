@@ -207,6 +207,13 @@ struct object_append {
     struct webhook_image seen;
 };
 
+static int64_t synced_at(const struct core_object_change *change, int64_t now)
+{
+    if (change->partial)
+        return 0;
+    return change->synced_at ? change->synced_at : now;
+}
+
 static int add_object(struct object_append *to, const struct core_object_change *change,
                       int64_t now)
 {
@@ -215,7 +222,7 @@ static int add_object(struct object_append *to, const struct core_object_change 
         to->image = malloc(to->image_length);
         if (!to->image)
             return -ENOMEM;
-        to->image->synced_at = change->partial ? 0 : now;
+        to->image->synced_at = synced_at(change, now);
         memcpy(to->image + 1, change->body, change->length);
     }
     append_image(&to->append, change->table, change->key.data, change->key.length, to->image,
@@ -313,7 +320,7 @@ static int unchanged(const struct core *core, const struct core_object_change *c
         (void)core_webhook_seen(core, change->webhook, ret_sequence);
     if (!old)
         return CORE_OK;
-    old->synced_at = change->partial ? 0 : now;
+    old->synced_at = synced_at(change, now);
     if (old->sequence > *ret_sequence)
         *ret_sequence = old->sequence;
     return CORE_OK;
@@ -349,7 +356,7 @@ int core_object_change(struct core *core, const struct core_object_change *chang
             object_note(core, change->table, change->key, to.image, to.image_length,
                         to.append.sequence);
         else if (old)
-            old->synced_at = change->partial ? 0 : now;
+            old->synced_at = synced_at(change, now);
         if (to.webhook)
             webhook_seen_set(core, to.webhook, &to.seen);
         event_log_tell(core, &to.append, NO_SLOT);

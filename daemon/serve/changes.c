@@ -236,7 +236,7 @@ static void change_customer(struct work *work)
     store(work, NULL, &work->new);
     if (!is_told(work))
         return;
-    if (!input->ours && (input->type == CORE_EVENT_CUSTOMER_CREATED || is_young(work, &work->new)))
+    if (input->type == CORE_EVENT_CUSTOMER_CREATED || is_young(work, &work->new))
         tell(work, CORE_EVENT_CUSTOMER_CREATED, NULL, &work->new);
     if (input->type == CORE_EVENT_CUSTOMER_UPDATED)
         tell(work, CORE_EVENT_CUSTOMER_UPDATED, NULL, &work->new);

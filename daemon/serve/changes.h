@@ -49,7 +49,6 @@ struct changes_input {
     int64_t told_at;      /* its `created`; 0: not known */
     const void *previous; /* previous_attributes, an encoded map; NULL: none */
     size_t previous_length;
-    bool ours; /* an intent of ours made it: the engine tells that it was created */
 };
 
 /* What is stored; body NULL: nothing. */

@@ -75,7 +75,7 @@ struct row {
     const char *kept; /* NULL: nothing is stored; "body": as it came; "stored": as it was */
     int flags;
     const char *events; /* TYPE/CUSTOMER/PRODUCT PREVIOUS, … */
-    bool is_list, overtaken, ours;
+    bool is_list, overtaken;
 };
 
 static void describe(const struct changes *changes, char *text, size_t size)
@@ -138,8 +138,7 @@ static void check(const struct row *row)
                                   .is_list = row->is_list,
                                   .overtaken = row->overtaken,
                                   .type = row->type,
-                                  .told_at = row->source == CHANGES_TOLD ? TOLD_AT : 0,
-                                  .ours = row->ours};
+                                  .told_at = row->source == CHANGES_TOLD ? TOLD_AT : 0};
     struct changes_stored stored = {.partial = row->is_partial};
     struct changes changes;
     char events[2048];
@@ -236,12 +235,6 @@ Test(changes, customers)
          .body = CUSTOMER("a", UPDATED(05)),
          .kept = "body",
          .events = "customer.created/cus_1/ null"},
-        {.what = "created by an intent of ours: the engine tells",
-         .source = CHANGES_TOLD,
-         .type = CORE_EVENT_CUSTOMER_CREATED,
-         .body = CUSTOMER("a", UPDATED(05)),
-         .kept = "body",
-         .ours = true},
         {.what = "updated, of a stranger",
          .source = CHANGES_TOLD,
          .type = CORE_EVENT_CUSTOMER_UPDATED,
