@@ -8,23 +8,46 @@ build_packages="gcc libc6-dev binutils meson ninja-build pkg-config python3 libu
 # What the tests call besides: c++ looks at the public header, systemd-analyze at the units, which call /bin/kill (procps).
 test_packages="g++ clang-format strace systemd procps"
 
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
 install_missing() {
     missing=
     for package in "$@"; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+        is_installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
 
-    sudo=
-    if [ "$(id -u)" != 0 ]; then
-        sudo=sudo
-        command -v sudo >/dev/null || {
-            echo "These packages are missing, and installing them needs root:$missing" >&2
-            return 1
-        }
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        echo "These packages are missing, and installing them needs root:$missing" >&2
+        return 1
     fi
     echo "Installing:$missing"
     # shellcheck disable=SC2086 # the list is to be split
-    $sudo apt-get update -qq &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# The same for one package that brings a service, which is neither started nor enabled: a test runs the program itself.
+install_without_service() { # package, service
+    ! is_installed "$1" || return 0
+    (
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'as_root rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+            as_root chmod 755 "$policy"
+        fi
+        install_missing "$1"
+    ) || return 1
+    ! command -v systemctl >/dev/null || as_root systemctl disable --quiet "$2" 2>/dev/null || :
 }

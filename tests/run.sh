@@ -20,9 +20,11 @@ esac
 . tests/install.sh
 # shellcheck disable=SC2086
 install_missing $build_packages $test_packages
-# One test talks to the real Better Auth, from npm. It is skipped where there is no Node; the checks of a change have it.
-if [ "${CI-}" = true ] && ! command -v npm >/dev/null; then
-    install_missing nodejs npm
+# Some tests talk to the real Better Auth, from npm, and one has nginx in front of it. They are skipped where there is no
+# Node or no nginx; the checks of a change have them.
+if [ "${CI-}" = true ]; then
+    command -v npm >/dev/null || install_missing nodejs npm
+    PATH=$PATH:/usr/sbin command -v nginx >/dev/null || install_without_service nginx-light nginx
 fi
 
 build() { # directory, options…
