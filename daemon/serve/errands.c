@@ -302,6 +302,16 @@ int errands_refresh(struct errands *errands, enum record_table table, struct cor
     return CORE_OK;
 }
 
+void errands_overtake(struct errands *errands, enum record_table table, struct core_text customer)
+{
+    struct hash128 object =
+        objects_key(errands->serve->core, table, customer, (struct core_text){"", 0});
+    const uint64_t *found = map_get(&errands->by_object, object);
+
+    if (found != NULL)
+        ((struct errand *)(uintptr_t)*found)->order.overtaken = true;
+}
+
 bool errands_cancel(struct errands *errands, struct hash128 key)
 {
     const struct map_entry *entry;

@@ -49,6 +49,7 @@ struct errand_order {
     const char *method;
     const char *member; /* of the answer: where the object is */
     bool is_write, is_list;
+    bool overtaken;            /* a list, of which single ones came in since it was begun */
     enum record_table table;   /* where the object goes; TABLE_COUNT_: nowhere */
     struct core_text customer; /* whose it is: its key, with the product's for ACCESS */
     struct core_text product;
@@ -71,6 +72,8 @@ int errands_begin(struct errands *errands, const struct errand_order *order,
 /* The same for reading the object of a table; joins the one that is under way. */
 int errands_refresh(struct errands *errands, enum record_table table, struct core_text customer,
                     struct core_text product, uint32_t uid, struct hash128 *ret_key);
+/* What a reading of that object brings may be older, by now, than what is there. */
+void errands_overtake(struct errands *errands, enum record_table table, struct core_text customer);
 /* A write that nobody waits for any more: true if it has been taken back before it left. */
 bool errands_cancel(struct errands *errands, struct hash128 key);
 

@@ -190,12 +190,29 @@ static void pack_create(struct request *request, struct errand_params *params)
     errand_param_given(params, request, PROTO_PARAMETER_TRIAL_DAYS);
 }
 
+/* The list as it is stored, before there is something to be told that it does not have. False: the
+ * request waits for it. */
+static bool bring_list(struct request *request, int *ret_result)
+{
+    struct core_text customer = request_customer(request);
+    bool begun = request->parked != NULL && request->parked->intent != 0;
+    struct core_object object;
+
+    if (begun || request_is_late(request) ||
+        core_object_get(request->serve->core, TABLE_SUBSCRIPTIONS, customer, &object) != CORE_LOAD)
+        return true;
+    *ret_result = objects_load(request, TABLE_SUBSCRIPTIONS, customer, WAIT_OTHER);
+    return false;
+}
+
 int method_subscription_create(struct request *request)
 {
     const struct errand_answer *answer;
     struct core_intent intent;
     int result;
 
+    if (!bring_list(request, &result))
+        return result;
     if (!write_intent(request, CORE_INTENT_SUBSCRIPTION,
                       request_text(request, PROTO_PARAMETER_IDEMPOTENCY_KEY), false, pack_create,
                       &intent, &result))

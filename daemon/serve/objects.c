@@ -1,107 +1,40 @@
 /* See objects.h. */
 #include "objects.h"
+#include "apply.h"
 #include "command.h"
 #include "connection.h"
 #include "errands.h"
+#include "object_load.h"
 #include "serve.h"
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <util/log.h>
-
-#define KEY_MAX (2 * PROTO_ID_MAX + 1)
-
-/* --- from the store --- */
-
-struct object_load {
-    struct serve *serve;
-    uv_work_t work;
-    enum record_table table;
-    struct hash128 waits;
-    char key[KEY_MAX];
-    size_t key_length, length;
-    int result;
-    uint8_t value[RECORD_SIZE_MAX];
-};
-
-static struct core_text object_name(enum record_table table, struct core_text customer,
-                                    struct core_text product, char buffer[KEY_MAX])
-{
-    memcpy(buffer, customer.data, customer.length);
-    if (table != TABLE_ACCESS)
-        return (struct core_text){buffer, customer.length};
-    buffer[customer.length] = '/';
-    memcpy(buffer + customer.length + 1, product.data, product.length);
-    return (struct core_text){buffer, customer.length + 1 + product.length};
-}
 
 struct hash128 objects_key(const struct core *core, enum record_table table,
                            struct core_text customer, struct core_text product)
 {
-    const char *prefix = record_table_name(table);
-    char buffer[KEY_MAX], scope[32];
-    struct core_text name = object_name(table, customer, product, buffer);
+    char buffer[OBJECT_KEY_MAX];
 
-    snprintf(scope, sizeof(scope), "/%s", prefix); /* no id has a slash */
-    return core_balance_hash(core, name, (struct core_text){scope, strlen(scope)});
-}
-
-static void load_work(uv_work_t *work)
-{
-    struct object_load *load = work->data;
-
-    load->result = store_get(load->serve->store, load->table, load->key, load->key_length,
-                             load->value, sizeof(load->value), &load->length);
-}
-
-static void load_done(uv_work_t *work, int status)
-{
-    struct object_load *load = work->data;
-    struct serve *serve = load->serve;
-    struct core_text name = {load->key, load->key_length};
-    int r = status < 0 ? status : load->result;
-
-    (void)serve_now(serve);
-    serve->waiting.loads--;
-    if (r == 0 || r == -ENOENT)
-        r = core_object_load(serve->core, load->table, name, r == 0 ? load->value : NULL,
-                             load->length);
-    if (r < 0) /* those who wait ask again until their deadline */
-        log_error("reading an object from the store: %s", strerror(-r));
-    waiting_wake(&serve->waiting, load->waits);
-    free(load);
-}
-
-static int load_begin(struct serve *serve, enum record_table table, struct core_text name,
-                      struct hash128 waits)
-{
-    struct object_load *load;
-    int r;
-
-    if (waiting_find(&serve->waiting, waits) != NULL)
-        return 0; /* under way */
-    load = calloc(1, sizeof(*load));
-    if (load == NULL)
-        return -ENOMEM;
-    load->serve = serve;
-    load->work.data = load;
-    load->table = table;
-    load->waits = waits;
-    load->key_length = name.length;
-    memcpy(load->key, name.data, name.length);
-    r = uv_queue_work(&serve->loop, &load->work, load_work, load_done);
-    if (r < 0) {
-        free(load);
-        return -EAGAIN;
-    }
-    serve->waiting.loads++;
-    return 0;
+    return object_waits(core, table, object_key(table, customer, product, buffer));
 }
 
 /* --- reading --- */
+
+int objects_load(struct request *request, enum record_table table, struct core_text key,
+                 unsigned stage)
+{
+    struct serve *serve = request->serve;
+    int r = request_is_late(request) ? 0 : object_load(serve, table, key);
+
+    request->wait_key = object_waits(serve->core, table, key);
+    request->wait_stage = stage;
+    if (r == 0)
+        return REQUEST_WAIT;
+    request_refuse_status(request, r);
+    return REQUEST_ANSWERED;
+}
 
 int64_t objects_at_least(struct request *request)
 {
@@ -189,25 +122,19 @@ bool objects_get(struct request *request, enum record_table table, int64_t at_le
     struct serve *serve = request->serve;
     struct core_text product =
         table == TABLE_ACCESS ? request_product(request) : (struct core_text){"", 0};
-    char buffer[KEY_MAX];
-    struct core_text name = object_name(table, request_customer(request), product, buffer);
+    char buffer[OBJECT_KEY_MAX];
+    struct core_text name = object_key(table, request_customer(request), product, buffer);
     struct core_object object = {0};
     int r = core_object_get(serve->core, table, name, &object);
-    bool there = r == CORE_OK, late = request_is_late(request);
+    /* What has no time is to be compared with, not to be told. */
+    bool there = r == CORE_OK && object.synced_at != 0, late = request_is_late(request);
 
     request->wait_late =
         (struct refusal){.error = PROTO_ERROR_UPSTREAM_UNAVAILABLE,
                          .text = "this is not known here and StellarTools could not be asked in "
                                  "time"};
     if (r == CORE_LOAD) {
-        request->wait_key = objects_key(serve->core, table, request_customer(request), product);
-        request->wait_stage = WAIT_OTHER;
-        r = late ? 0 : load_begin(serve, table, name, request->wait_key);
-        *ret_result = REQUEST_WAIT;
-        if (r < 0) {
-            request_refuse_status(request, r);
-            *ret_result = REQUEST_ANSWERED;
-        }
+        *ret_result = objects_load(request, table, name, WAIT_OTHER);
         return false;
     }
     if (answer != NULL && answer->outcome == EXCHANGE_OK &&
@@ -237,72 +164,37 @@ bool objects_get(struct request *request, enum record_table table, int64_t at_le
 
 /* --- writing --- */
 
-static void put(struct serve *serve, enum record_table table, struct core_text name,
-                const void *body, size_t length, uint64_t *reveals)
-{
-    uint64_t sequence = 0;
-    int r = core_object_put(serve->core, table, name, body, length, serve_now(serve), &sequence);
-
-    if (r == -E2BIG)
-        return;
-    if (r < 0)
-        log_error("keeping an object of StellarTools: %s", strerror(-r));
-    else if (sequence > *reveals)
-        *reveals = sequence;
-}
-
 void objects_put(struct serve *serve, const struct errand_order *order,
                  struct errand_answer *answer)
 {
-    char buffer[KEY_MAX];
+    char buffer[OBJECT_KEY_MAX];
+    const struct apply apply = {
+        .input = {.table = order->table,
+                  .source = order->is_write ? CHANGES_WRITTEN : CHANGES_READ,
+                  .body = answer->body,
+                  .length = answer->length,
+                  .is_list = order->is_list,
+                  .overtaken = order->overtaken},
+        .key = object_key(order->table, order->customer, order->product, buffer),
+    };
 
-    if (order->table == TABLE_SUBSCRIPTIONS && !order->is_list) {
-        objects_put_subscription(serve, order->customer, answer->body, answer->length,
-                                 &answer->reveals);
-        return;
-    }
-    put(serve, order->table, object_name(order->table, order->customer, order->product, buffer),
-        answer->body, answer->length, &answer->reveals);
+    apply_soon(serve, &apply, &answer->reveals);
 }
 
-static void pack_merged(msgpack_packer *packer, const msgpack_object *list,
-                        const msgpack_object *row, struct core_text id)
+void objects_put_created(struct serve *serve, enum core_intent_kind kind, struct core_text customer,
+                         const struct exchange_object *object, uint64_t *reveals)
 {
-    const msgpack_object *old = objects_find(list, id);
-    uint32_t count = list->via.array.size;
+    bool is_refund = kind == CORE_INTENT_REFUND;
+    const struct apply apply = {
+        .input = {.table = is_refund ? TABLE_REFUND : TABLE_SUBSCRIPTIONS,
+                  .source = CHANGES_CREATED,
+                  .body = object->body,
+                  .length = object->body_length},
+        .key = is_refund ? (struct core_text){object->id, object->id_length} : customer,
+    };
 
-    pack_array(packer, count + (old == NULL));
-    if (old == NULL) /* newest first, as StellarTools lists them */
-        msgpack_pack_object(packer, *row);
-    for (uint32_t i = 0; i < count; i++)
-        msgpack_pack_object(packer, &list->via.array.ptr[i] == old ? *row : list->via.array.ptr[i]);
-}
-
-void objects_put_subscription(struct serve *serve, struct core_text customer, const void *body,
-                              size_t length, uint64_t *reveals)
-{
-    struct core_object object;
-    struct core_text id;
-    msgpack_object list, row;
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
-    msgpack_zone zone;
-
-    /* What is not in memory is read anew when it is asked for. */
-    if (core_object_get(serve->core, TABLE_SUBSCRIPTIONS, customer, &object) != CORE_OK ||
-        !msgpack_zone_init(&zone, 4096))
-        return;
-    msgpack_sbuffer_init(&buffer);
-    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    if (objects_unpack(&zone, object.body, object.body_length, &list) == 0 &&
-        objects_unpack(&zone, body, length, &row) == 0 && list.type == MSGPACK_OBJECT_ARRAY &&
-        row.type == MSGPACK_OBJECT_MAP && map_get_text(&row, "id", &id.data, &id.length) == 1) {
-        pack_merged(&packer, &list, &row, id);
-        if (!pack_failed(&packer))
-            put(serve, TABLE_SUBSCRIPTIONS, customer, buffer.data, buffer.size, reveals);
-    }
-    msgpack_sbuffer_destroy(&buffer);
-    msgpack_zone_destroy(&zone);
+    if (kind != CORE_INTENT_CUSTOMER) /* which goes with its link */
+        apply_soon(serve, &apply, reveals);
 }
 
 /* --- answering --- */

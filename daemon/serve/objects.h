@@ -33,9 +33,13 @@ int64_t objects_at_least(struct request *request);
 /* Keeps what an errand has brought, and says in the answer what it reveals. */
 void objects_put(struct serve *serve, const struct errand_order *order,
                  struct errand_answer *answer);
-/* One subscription as it is now, into the customer's list, if that is there. */
-void objects_put_subscription(struct serve *serve, struct core_text customer, const void *body,
-                              size_t length, uint64_t *reveals);
+/* The same for what an intent of that kind has made. */
+void objects_put_created(struct serve *serve, enum core_intent_kind kind, struct core_text customer,
+                         const struct exchange_object *object, uint64_t *reveals);
+/* Has the row of a table brought in from the store, after CORE_LOAD: what the method is to answer.
+ */
+int objects_load(struct request *request, enum record_table table, struct core_text key,
+                 unsigned stage);
 
 /* Answers with an object's own map, with synced_at and stale beside its members. */
 void objects_answer(struct request *request, const void *body, size_t length, int64_t synced_at,

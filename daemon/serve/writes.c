@@ -179,6 +179,31 @@ bool write_intent(struct request *request, enum core_intent_kind kind, struct co
     return false;
 }
 
+/* A create in doubt, found by its id in the metadata of what it has made. */
+static void find_created(struct serve *serve, const struct exchange *exchange,
+                         const struct exchange_object *row)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    struct core_intent intent;
+    uint64_t reveals = 0;
+    const char *sequence;
+
+    if (row->intent_length == 0 || row->intent_length >= sizeof(id))
+        return;
+    memcpy(id, row->intent, row->intent_length);
+    id[row->intent_length] = '\0';
+    sequence = strrchr(id, '_');
+    if (sequence == NULL ||
+        !core_intent_get(serve->core, strtoull(sequence + 1, NULL, 10), &intent) ||
+        intent.state != CORE_INTENT_DOUBT || intent.kind != CORE_INTENT_SUBSCRIPTION)
+        return;
+    core_intent_id(serve->core, intent.epoch, intent.sequence, id);
+    if (strlen(id) == row->intent_length && memcmp(id, row->intent, row->intent_length) == 0)
+        objects_put_created(serve, CORE_INTENT_SUBSCRIPTION,
+                            (struct core_text){exchange->customer, exchange->customer_length}, row,
+                            &reveals);
+}
+
 void write_created(struct serve *serve, const struct exchange *exchange,
                    const struct exchange_answer *answer)
 {
@@ -186,16 +211,18 @@ void write_created(struct serve *serve, const struct exchange *exchange,
     const struct exchange_object *row = answer->objects.rows;
     struct errand_answer *told;
 
+    if (answer->outcome == EXCHANGE_OK && exchange->kind == EXCHANGE_SUBSCRIPTIONS)
+        for (size_t i = 0; i < answer->objects.count; i++)
+            find_created(serve, exchange, &row[i]);
     if (exchange->kind != EXCHANGE_CREATE || answer->outcome != EXCHANGE_OK ||
         answer->objects.count != 1 || sequence == NULL)
         return;
     told = errand_answer_new(EXCHANGE_OK, NULL, row->body, row->body_length);
     if (told == NULL)
         return;
-    if (exchange->intent_kind == CORE_INTENT_SUBSCRIPTION)
-        objects_put_subscription(serve,
-                                 (struct core_text){exchange->customer, exchange->customer_length},
-                                 told->body, told->length, &told->reveals);
+    objects_put_created(serve, (enum core_intent_kind)exchange->intent_kind,
+                        (struct core_text){exchange->customer, exchange->customer_length}, row,
+                        &told->reveals);
     errand_attach(serve, waiting_intent_key(strtoull(sequence + 1, NULL, 10)), told);
     errand_answer_unref(told);
 }

@@ -33,7 +33,8 @@ enum wait_stage {
 bool write_intent(struct request *request, enum core_intent_kind kind, struct core_text key,
                   bool again, write_pack_function pack, struct core_intent *ret_intent,
                   int *ret_result);
-/* Attaches a create's object to the requests that wait for its intent. */
+/* Keeps what creates have made, and attaches it to the requests that wait for their intents. Before
+ * core_exchange_done. */
 void write_created(struct serve *serve, const struct exchange *exchange,
                    const struct exchange_answer *answer);
 /* The intent's payload, as write_intent packed it, into parameters: how many, and their bytes. */

@@ -1,0 +1,138 @@
+/* See apply.h. */
+#include "apply.h"
+#include "object_load.h"
+#include "serve.h"
+#include <core/link.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <util/log.h>
+
+/* One record, unless there is too much to be told in one: then what is stored changes with the
+ * last of them, so that nothing is left untold. */
+static int append(struct core *core, const struct core_object_change *change, int64_t now,
+                  uint64_t *ret_sequence)
+{
+    struct core_object_change part = *change;
+    int r = core_object_change(core, change, now, ret_sequence);
+
+    if (r != -E2BIG || change->event_count < 2)
+        return r;
+    part.key = part.webhook = (struct core_text){"", 0};
+    part.event_count = change->event_count / 2;
+    r = append(core, &part, now, ret_sequence);
+    if (r < 0)
+        return r;
+    part = *change;
+    part.events += change->event_count / 2;
+    part.event_count -= change->event_count / 2;
+    return append(core, &part, now, ret_sequence);
+}
+
+static int put(struct serve *serve, const struct apply *apply, const struct changes *changes,
+               int64_t synced_at, struct applied *ret_applied)
+{
+    struct core_object_change change = {
+        .table = apply->input.table,
+        .events = changes->events,
+        .event_count = changes->event_count,
+        .webhook = apply->webhook,
+    };
+    uint64_t sequence = 0;
+    int r;
+
+    if (changes->store) {
+        change.key = apply->key;
+        change.body = changes->body.data;
+        change.length = changes->body.size;
+        change.partial = changes->partial;
+        change.synced_at = changes->keeps_time ? synced_at : 0;
+    }
+    r = append(serve->core, &change, serve_now(serve), &sequence);
+    if (r != CORE_OK)
+        return r;
+    *ret_applied = (struct applied){changes->store, changes->event_count, sequence};
+    return CORE_OK;
+}
+
+int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied)
+{
+    const struct changes_input *input = &apply->input;
+    struct changes_stored stored = {0};
+    struct core_object object = {0};
+    struct changes changes;
+    int r = CORE_NOT_FOUND;
+
+    if (apply->key.length > 0)
+        r = core_object_get(serve->core, input->table, apply->key, &object);
+    if (r == CORE_LOAD)
+        return r;
+    if (r == CORE_OK) {
+        stored.body = object.body;
+        stored.length = object.body_length;
+        stored.partial = object.synced_at == 0;
+    }
+    r = changes_make(input, &stored, &changes);
+    if (r < 0)
+        return r;
+    r = put(serve, apply, &changes, object.synced_at, ret_applied);
+    if (r == CORE_OK && changes.store && input->table == TABLE_SUBSCRIPTIONS && !input->is_list)
+        errands_overtake(&serve->errands, TABLE_SUBSCRIPTIONS, apply->key);
+    changes_deinit(&changes);
+    return r;
+}
+
+/* --- for who cannot wait --- */
+
+struct later {
+    struct serve *serve;
+    struct apply apply;
+    char key[OBJECT_KEY_MAX];
+    uint8_t body[];
+};
+
+static void report(int r)
+{
+    if (r < 0 && r != -E2BIG) /* what is too large is not kept, and read when it is asked for */
+        log_error("keeping an object of StellarTools: %s", strerror(-r));
+}
+
+static void on_loaded(void *userdata)
+{
+    struct later *later = userdata;
+    struct applied applied;
+
+    report(apply_object(later->serve, &later->apply, &applied));
+    free(later);
+}
+
+static int apply_later(struct serve *serve, const struct apply *apply)
+{
+    struct later *later = malloc(sizeof(*later) + apply->input.length);
+    int r;
+
+    if (later == NULL)
+        return -ENOMEM;
+    later->serve = serve;
+    later->apply = *apply;
+    memcpy(later->key, apply->key.data, apply->key.length);
+    later->apply.key.data = later->key;
+    memcpy(later->body, apply->input.body, apply->input.length);
+    later->apply.input.body = later->body;
+    r = object_load_then(serve, apply->input.table, later->apply.key, on_loaded, later);
+    if (r < 0)
+        free(later);
+    return r;
+}
+
+void apply_soon(struct serve *serve, const struct apply *apply, uint64_t *reveals)
+{
+    struct applied applied = {0};
+    int r = apply_object(serve, apply, &applied);
+
+    if (r == CORE_LOAD)
+        r = apply_later(serve, apply);
+    report(r);
+    if (applied.reveals > *reveals)
+        *reveals = applied.reveals;
+}

@@ -1,0 +1,33 @@
+/*
+ * What has come in from StellarTools, into the ledger: compared with what is stored (changes.h),
+ * and put there together with the events that tell of it, in one record. There is no other way for
+ * an object into the store, but with a customer's link.
+ */
+#pragma once
+
+#include "changes.h"
+#include <core/engine.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct serve;
+
+struct apply {
+    struct changes_input input;
+    struct core_text key;     /* in its table; empty with TABLE_COUNT_ */
+    struct core_text webhook; /* its id; empty: it was none */
+};
+
+struct applied {
+    bool changed; /* what is stored */
+    size_t events;
+    uint64_t reveals; /* must be durable before any of it is told */
+};
+
+/* CORE_OK; CORE_LOAD: what is stored must be brought in first (object_load.h); -E2BIG: it is too
+ * large to be kept, and nothing of it is; another -errno. */
+int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied);
+/* The same for who cannot wait: what is stored is brought in, and then it is done. What fails is
+ * logged. *reveals grows where it is done at once. */
+void apply_soon(struct serve *serve, const struct apply *apply, uint64_t *reveals);
