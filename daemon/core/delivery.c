@@ -190,6 +190,17 @@ int core_delivery_done(struct core *core, unsigned index, uint64_t number,
     return hook_record_end(core, delivery, now);
 }
 
+bool core_delivery_get(const struct core *core, unsigned index, uint64_t number,
+                       struct core_delivery *ret_delivery)
+{
+    const struct hook *hook = hook_at(core, index);
+    const struct delivery *delivery = hook ? delivery_find(hook, number) : NULL;
+
+    if (delivery)
+        describe(delivery, ret_delivery);
+    return delivery != NULL;
+}
+
 bool core_each_delivery(const struct core *core, unsigned index, size_t *position,
                         struct core_delivery *ret_delivery)
 {

@@ -66,6 +66,7 @@ int core_hook_set_policy(struct core *core, unsigned hook, const struct core_hoo
  * gone, core_hook_skip says so. */
 bool core_hook_wants(const struct core *core, unsigned hook, uint64_t durable, uint64_t *ret_from,
                      uint64_t *ret_through);
+/* -ESTALE: that is not what it wants next; ask again. */
 int core_hook_show(struct core *core, unsigned hook, const struct core_event *event, int64_t now);
 int core_hook_skip(struct core *core, unsigned hook, uint64_t through, int64_t now);
 
@@ -91,8 +92,9 @@ struct core_delivery {
 /* The next that may be delivered now; it is under way then, until core_delivery_done. False: none,
  * not before core_wakeup. */
 bool core_next_delivery(struct core *core, int64_t now, struct core_delivery *ret_delivery);
-/* How it ended. `delivered` false: it is tried again. `gone`: nobody knows, the helper died; it is
- * tried again at once, and no failure is counted. */
+/* How it ended. FAILURE: it is tried again. GONE: nobody knows, the helper died; it is tried again
+ * at once, and no failure is counted. CORE_NOT_FOUND: it is not under way. -errno: the ledger takes
+ * no record now; the end is remembered, and recorded as soon as it does. */
 enum core_delivery_end { CORE_DELIVERY_OK, CORE_DELIVERY_FAILURE, CORE_DELIVERY_GONE };
 int core_delivery_done(struct core *core, unsigned hook, uint64_t number,
                        enum core_delivery_end end, int status, struct core_text message,
@@ -110,6 +112,9 @@ bool core_hook_summary(const struct core *core, unsigned hook,
 /* Deliveries of a hook that have a row or are under way, in order: start with *position = 0. */
 bool core_each_delivery(const struct core *core, unsigned hook, size_t *position,
                         struct core_delivery *ret_delivery);
+/* One of these; false: there is none of that number. */
+bool core_delivery_get(const struct core *core, unsigned hook, uint64_t number,
+                       struct core_delivery *ret_delivery);
 /* Operators. number 0: all of that hook. CORE_OK, CORE_NOT_FOUND; CORE_MAY_HAVE_RUN: it is under
  * way. The uid is recorded. */
 int core_delivery_retry(struct core *core, unsigned hook, uint64_t number, uint32_t uid,
