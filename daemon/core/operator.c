@@ -135,6 +135,7 @@ static int64_t oldest_pending(const struct core *core)
 void core_get_summary(const struct core *core, struct core_summary *ret_summary)
 {
     *ret_summary = (struct core_summary){
+        .asked = core->unanswered || core->paused || core->last_success > 0,
         .reachable = !core->unanswered && core->last_success > 0,
         .paused = core->paused,
         .last_success = core->last_success,

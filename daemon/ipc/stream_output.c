@@ -23,6 +23,9 @@ static void on_written(uv_write_t *request, int status)
     }
     stream_touch(stream);
     output_write(stream);
+    if (stream->state == STREAM_OPEN && ipc_stream_queued(stream) == 0 &&
+        stream->callbacks.on_drained != NULL)
+        stream->callbacks.on_drained(stream, stream->userdata);
 }
 
 /* Gives libuv what the socket did not take: all but the first `done` bytes. */

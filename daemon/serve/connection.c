@@ -1,5 +1,6 @@
 /* See connection.h. */
 #include "connection.h"
+#include "event_listing.h"
 #include "request.h"
 #include "serve.h"
 #include "transactions.h"
@@ -133,7 +134,13 @@ static bool on_idle(struct ipc_stream *stream, void *userdata)
     const struct connection *connection = userdata;
 
     (void)stream;
-    return connection->in_flight == 0;
+    return connection->in_flight == 0 && connection->subscription == NULL;
+}
+
+static void on_drained(struct ipc_stream *stream, void *userdata)
+{
+    (void)stream;
+    subscription_drained(userdata);
 }
 
 static void on_end(struct ipc_stream *stream, void *userdata)
@@ -150,6 +157,8 @@ static void connection_free(struct connection *connection)
     while (!list_is_empty(&connection->parked))
         parked_free(CONTAINER_OF(connection->parked.next, struct parked, of_connection));
     transactions_forget(connection);
+    event_listing_forget(connection);
+    subscription_end(connection);
     backup_forget(&connection->serve->backup, connection);
     reply_queue_deinit(&connection->held);
     ipc_charge_deinit(&connection->charge);
@@ -179,6 +188,7 @@ static int connection_open(struct connection *connection, int fd)
         .on_protocol_error = on_protocol_error,
         .on_idle = on_idle,
         .on_end = on_end,
+        .on_drained = on_drained,
         .on_closed = on_closed,
     };
     struct serve *serve = connection->serve;
@@ -213,6 +223,7 @@ int connection_new(struct serve *serve, int fd, struct ipc_charge *charge)
     connection->serve = serve;
     list_init(&connection->parked);
     asked_init(&connection->asked);
+    list_init(&connection->listings);
     list_init(&connection->of_serve);
     reply_queue_init(&connection->held);
     r = connection_open(connection, fd);

@@ -15,6 +15,7 @@
 #include <ipc/stream.h>
 
 struct serve;
+struct subscription;
 
 struct connection {
     struct serve *serve;
@@ -23,8 +24,10 @@ struct connection {
     struct access_peer peer;
     unsigned roles, roles_generation;
     struct reply_queue held;
-    struct list parked; /* struct parked, of_connection */
-    struct asked asked; /* histories */
+    struct list parked;                /* struct parked, of_connection */
+    struct asked asked;                /* histories */
+    struct subscription *subscription; /* to events; NULL: none */
+    struct list listings;              /* event.list under way: event_listing.c */
     struct list of_serve;
     uint64_t in_flight;
     bool paused;

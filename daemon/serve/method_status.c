@@ -5,7 +5,9 @@
 #include "connection.h"
 #include "methods.h"
 #include "serve.h"
+#include <core/delivery.h>
 #include <core/link.h>
+#include <proto/hook.h>
 #include <proto/message.h>
 
 int method_ping(struct request *request)
@@ -51,8 +53,9 @@ static const char *health(const struct serve *serve, const struct core_summary *
 {
     if (serve_is_stopping(serve))
         return "stopping";
-    if (serve->marks.space != STORE_SPACE_OK || summary->paused || !summary->reachable ||
-        serve->helper.socket.channel == NULL || summary->pushes_parked > 0 || intents->parked > 0)
+    if (serve->marks.space != STORE_SPACE_OK || summary->paused ||
+        (summary->asked && !summary->reachable) || serve->helper.socket.channel == NULL ||
+        summary->pushes_parked > 0 || intents->parked > 0)
         return "degraded";
     return "ok";
 }
@@ -71,7 +74,11 @@ static void pack_upstream(msgpack_packer *packer, const struct serve *serve,
 {
     pack_key(packer, "upstream");
     pack_map(packer, 6);
-    pack_kv_bool(packer, "reachable", summary->reachable && serve->helper.socket.channel != NULL);
+    if (summary->asked)
+        pack_kv_bool(packer, "reachable",
+                     summary->reachable && serve->helper.socket.channel != NULL);
+    else
+        pack_kv_nil(packer, "reachable");
     pack_kv_text(packer, "paused", summary->paused ? "unauthorized" : NULL);
     pack_kv_known(packer, "last_success", summary->last_success, summary->last_success > 0);
     pack_kv_known(packer, "requests_remaining", summary->requests_remaining,
@@ -111,6 +118,25 @@ static void pack_ledger(msgpack_packer *packer, const struct serve *serve,
     pack_kv_text(packer, "space", marks->space == STORE_SPACE_OK ? "ok" : "reserve");
 }
 
+static void pack_events(msgpack_packer *packer, const struct serve *serve)
+{
+    struct core_hook_summary hook;
+    uint64_t first, last, parked = 0;
+
+    core_event_range(serve->core, &first, &last);
+    for (unsigned i = 0; i < HOOK_COUNT_; i++)
+        if (core_hook_summary(serve->core, i, &hook))
+            parked += hook.parked;
+    pack_key(packer, "events");
+    pack_map(packer, 3);
+    pack_kv_int(packer, "first", (int64_t)first);
+    pack_kv_int(packer, "last", (int64_t)last);
+    pack_kv_int(packer, "subscribers", (int64_t)serve->subscribers.count);
+    pack_key(packer, "hooks");
+    pack_map(packer, 1);
+    pack_kv_int(packer, "parked", (int64_t)parked);
+}
+
 /* Taken once a turn, unless something was recorded since: pipelining makes it no dearer. */
 const struct core_summary *serve_summary(struct serve *serve)
 {
@@ -136,7 +162,7 @@ int method_status(struct request *request)
 
     store_get_watermarks(serve->store, &marks);
     intents = count_intents(serve->core);
-    packer = request_result(request, 11);
+    packer = request_result(request, 13);
     pack_kv_text(packer, "version", CREDITD_VERSION);
     pack_kv_text(packer, "health", health(serve, summary, &intents));
     pack_kv_int(packer, "uptime", clock_boot_ms() - serve->started_boot);
@@ -144,6 +170,7 @@ int method_status(struct request *request)
     pack_pending(packer, summary, now);
     pack_intents(packer, &intents);
     pack_ledger(packer, serve, &marks);
+    pack_events(packer, serve);
     pack_key(packer, "balances");
     pack_map(packer, 1);
     pack_kv_int(packer, "resident", summary->resident);

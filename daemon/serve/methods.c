@@ -40,16 +40,16 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PUSH_RETRY] = method_push_retry,
     [PROTO_METHOD_PUSH_DROP] = method_push_drop,
     [PROTO_METHOD_PUSH_SETTLE] = method_none,
-    [PROTO_METHOD_EVENT_SUBSCRIBE] = method_none,
-    [PROTO_METHOD_EVENT_ACK] = method_none,
-    [PROTO_METHOD_EVENT_LIST] = method_none,
+    [PROTO_METHOD_EVENT_SUBSCRIBE] = method_event_subscribe,
+    [PROTO_METHOD_EVENT_ACK] = method_event_ack,
+    [PROTO_METHOD_EVENT_LIST] = method_event_list,
     [PROTO_METHOD_HOOK_LIST] = method_none,
     [PROTO_METHOD_HOOK_RETRY] = method_none,
     [PROTO_METHOD_HOOK_DROP] = method_none,
     [PROTO_METHOD_WEBHOOK_DELIVER] = method_none,
-    [PROTO_METHOD_CACHE_REFRESH] = method_none,
+    [PROTO_METHOD_CACHE_REFRESH] = method_cache_refresh,
     [PROTO_METHOD_LEDGER_BACKUP] = method_backup,
-    [PROTO_METHOD_METRICS] = method_none,
+    [PROTO_METHOD_METRICS] = method_metrics,
 };
 
 request_function method_function(enum proto_method method)

@@ -117,6 +117,12 @@ void request_refuse_int(struct request *request, enum proto_error error, const c
     answer_end(request, reveals);
 }
 
+void request_refuse_gap(struct request *request, uint64_t oldest)
+{
+    request_refuse_int(request, PROTO_ERROR_GAP, "events that old are no longer kept", "oldest",
+                       (int64_t)oldest, 0);
+}
+
 static void refuse_errno(struct request *request, int error)
 {
     switch (error) {

@@ -78,6 +78,8 @@ void request_refuse(struct request *request, enum proto_error error, const char 
                     const char *data_key, const char *data_value);
 void request_refuse_int(struct request *request, enum proto_error error, const char *text,
                         const char *data_key, int64_t data_value, uint64_t reveals);
+/* Events that are no longer kept were asked for; the oldest that is. */
+void request_refuse_gap(struct request *request, uint64_t oldest);
 /* The answers that core's statuses, other than CORE_OK, LOAD and COLD, and -errno have in common.
  * Those that tell of records wait for what was appended so far (J3). */
 void request_refuse_status(struct request *request, int status);

@@ -42,13 +42,15 @@ static void turn_end(struct serve *serve)
 {
     int rounds = 0;
 
-    if (serve->now != 0 || !list_is_empty(&serve->waiting.ready)) {
+    if (serve->now != 0 || !list_is_empty(&serve->waiting.ready) ||
+        event_reader_is_due(&serve->event_reader)) {
         do {
             waiting_run(&serve->waiting);
             helper_pump(&serve->helper);
             sessions_pump(&serve->sessions);
         } while (!list_is_empty(&serve->waiting.ready) && ++rounds < ROUNDS_MAX);
-        if (!list_is_empty(&serve->waiting.ready))
+        event_reader_pump(&serve->event_reader);
+        if (!list_is_empty(&serve->waiting.ready) || event_reader_is_due(&serve->event_reader))
             uv_async_send(&serve->progress); /* the loop must not block on it */
         store_flush(serve->store);
         reply_gate_next_turn(&serve->gate);
@@ -93,6 +95,9 @@ static void on_progress(uv_async_t *handle)
                     connection_release, serve);
     events_pass(&serve->events, marks.durable);
     core_set_stored(serve->core, marks.stored);
+    event_reader_pass(&serve->event_reader, marks.durable);
+    subscribers_pass(&serve->subscribers);
+    event_keeping_pass(&serve->event_keeping);
     transactions_advance(&serve->transactions);
     backup_advance(&serve->backup);
     helper_pass(&serve->helper, marks.durable);
@@ -221,6 +226,11 @@ int serve_init(struct serve *serve)
         r = -ENOMEM;
     if (r < 0)
         return r;
+    r = event_reader_init(&serve->event_reader, serve);
+    if (r < 0)
+        return r;
+    event_keeping_init(&serve->event_keeping, serve);
+    subscribers_init(&serve->subscribers, serve);
     set_quota(serve, serve->config);
     list_init(&serve->connections);
     msgpack_sbuffer_init(&serve->answer);
@@ -238,6 +248,7 @@ int serve_init(struct serve *serve)
 void serve_deinit(struct serve *serve)
 {
     events_deinit(&serve->events);
+    event_reader_deinit(&serve->event_reader);
     waiting_deinit(&serve->waiting);
     serve_errands_deinit(&serve->errands);
     helper_deinit(&serve->helper);

@@ -12,11 +12,14 @@
 #include "backup.h"
 #include "connection.h"
 #include "errands.h"
+#include "event_keeping.h"
+#include "event_reader.h"
 #include "events.h"
 #include "helper.h"
 #include "list.h"
 #include "reply_gate.h"
 #include "sessions.h"
+#include "subscribers.h"
 #include "transactions.h"
 #include "waiting.h"
 #include <core/engine.h>
@@ -75,6 +78,9 @@ struct serve {
     struct helper helper;
     struct transactions transactions;
     struct events events;
+    struct event_reader event_reader;
+    struct event_keeping event_keeping;
+    struct subscribers subscribers;
     struct backup backup;
 
     enum serve_phase phase;

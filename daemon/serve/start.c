@@ -7,6 +7,7 @@
 #include "loader.h"
 #include "policy.h"
 #include "serve.h"
+#include <core/event.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,12 +196,36 @@ static int make_core(struct opening *opening)
     return core_new(&options, &serve->core);
 }
 
+static int take_number(void *userdata, const void *key, size_t key_length, const void *value,
+                       size_t value_length)
+{
+    struct core_event event;
+    int r = core_event_decode(key, key_length, value, value_length, &event);
+
+    if (r == 0)
+        *(uint64_t *)userdata = event.number;
+    return r;
+}
+
+/* Not the rows: they may be many, and are read when somebody asks for them. */
+static int load_events(struct opening *opening)
+{
+    uint64_t first = 1, last = 0;
+    int r = store_range(opening->store, TABLE_EVENT, NULL, 0, 1, take_number, &first);
+
+    if (r == 0)
+        r = store_last(opening->store, TABLE_EVENT, take_number, &last);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    return core_event_load(opening->serve->core, first, last);
+}
+
 static int on_store_start(struct store *store, void *userdata)
 {
     static const enum record_table tables[] = {
         TABLE_PRODUCT, TABLE_PUSH,       TABLE_CLIENT, TABLE_STAMP,    TABLE_KEY,
         TABLE_HOLD,    TABLE_RETURNED,   TABLE_LINK,   TABLE_OWNER,    TABLE_INTENT,
-        TABLE_META,    TABLE_SUBSCRIBER, TABLE_HOOK,   TABLE_DELIVERY,
+        TABLE_META,    TABLE_SUBSCRIBER, TABLE_HOOK,   TABLE_DELIVERY, TABLE_WEBHOOK,
     };
     struct opening *opening = userdata;
     struct store_watermarks marks;
@@ -212,6 +237,8 @@ static int on_store_start(struct store *store, void *userdata)
     r = make_core(opening);
     if (r == 0)
         r = load_balances(opening);
+    if (r == 0)
+        r = load_events(opening);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++) {
         opening->table = tables[i];
         r = store_each(store, tables[i], load_row, opening);
@@ -251,6 +278,8 @@ static int begin(struct serve *serve, const struct configured *configured)
     reply_gate_init(&serve->gate, serve->marks.durable);
     now = serve_now(serve);
     r = core_start(serve->core, now);
+    if (r == 0)
+        event_reader_pass(&serve->event_reader, serve->marks.durable);
     if (r == 0)
         r = configured_drop_missing(configured, serve->config, serve->core, now);
     return r < 0 ? r : policy_configure_products(serve->core, serve->config, NULL, now);

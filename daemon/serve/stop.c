@@ -29,6 +29,7 @@ void serve_stop(struct serve *serve)
     ipc_listener_close(serve->listener);
     waiting_expire_all(&serve->waiting);
     transactions_stop(&serve->transactions);
+    event_reader_stop(&serve->event_reader);
     backup_stop(&serve->backup);
     uv_timer_start(&serve->stop_timer, on_stop_timer, TIMER_MS, TIMER_MS);
 }

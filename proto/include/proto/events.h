@@ -69,7 +69,8 @@ unsigned proto_event_filter(const char *filter, size_t length);
  *
  * event.subscribe {types, after, subscriber} → {after, last}: the events with numbers above `after`
  * follow this answer, in order; `last` is the number of the latest that there is (0: none), so that
- * a reader knows when it has caught up. `after` is the request's; without one the place of that
+ * a reader knows when it has caught up. `after` is the request's, where 0 stands for the
+ * number before the oldest event that is kept: all there is; without one the place of that
  * subscriber; of a new one, or without a subscriber, `last`: what comes about from now on. A new
  * subscriber's place is kept from this answer on, not only from its first ack: else what comes
  * about before that is lost with the reader's process. It is the error "gap" with data {oldest: the

@@ -310,6 +310,7 @@ bool core_balance_at(const struct core *core, uint32_t slot, int64_t now,
                      struct core_balance *ret_balance);
 
 struct core_summary {
+    bool asked;                                 /* anything at all, since the start */
     bool reachable;                             /* the last exchange was answered */
     bool paused;                                /* a 401 (or 403): pushing waits for core_resume */
     int64_t last_success;                       /* 0: never */

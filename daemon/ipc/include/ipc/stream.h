@@ -70,6 +70,9 @@ struct ipc_stream_callbacks {
      * drains the stream when it has sent its last answer. Without this callback the stream closes.
      */
     void (*on_end)(struct ipc_stream *stream, void *userdata);
+    /* Optional. The socket has taken all that it had not taken at once: for owners that pack more
+     * only when nothing is queued. */
+    void (*on_drained)(struct ipc_stream *stream, void *userdata);
     /* The last call: the stream is freed when it returns. */
     void (*on_closed)(struct ipc_stream *stream, enum ipc_close_reason reason, void *userdata);
 };

@@ -1,0 +1,28 @@
+/*
+ * How long events are kept: the store is told from which record on somebody still needs them, and
+ * when segments are gone, so are the rows of the events that came about in them.
+ *
+ * Both are looked at when a checkpoint has been made, since segments go only then. What it takes to
+ * know is in the store, so a worker thread finds it: at most one, and not often.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct serve;
+struct keeping_job;
+
+struct event_keeping {
+    struct serve *serve;
+    struct keeping_job *job;
+    uint64_t stored, oldest_place; /* as of the last look */
+    uint64_t forget_through;       /* the last event whose record is gone */
+    bool again;                    /* who needs what has changed */
+};
+
+void event_keeping_init(struct event_keeping *keeping, struct serve *serve);
+/* The watermarks have moved. */
+void event_keeping_pass(struct event_keeping *keeping);
+/* Somebody needs older events than before, from now on. */
+void event_keeping_look(struct event_keeping *keeping);
