@@ -3,11 +3,13 @@
 #include "answer.h"
 #include "exchange.h"
 #include "session_driver.h"
+#include "webhook.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <util/clock.h>
 #include <util/macros.h>
 #include <web/http.h>
 
@@ -144,6 +146,25 @@ static void driver_advance(struct driver *driver)
     }
 }
 
+static bool is_method(const char *method, size_t length, const char *other)
+{
+    return length == strlen(other) && memcmp(method, other, length) == 0;
+}
+
+/* Answered at once: nobody has to be asked. */
+static int submit_webhook(struct driver *driver, uint32_t msgid, const msgpack_object *params,
+                          const char **ret_parameter)
+{
+    CLEANUP(sbuffer_cleanup) msgpack_sbuffer buffer;
+    int r;
+
+    msgpack_sbuffer_init(&buffer);
+    r = webhook_verify(params, driver->settings, clock_wall_ms(), &buffer, ret_parameter);
+    if (r == 0)
+        driver->answer(driver->data, msgid, &buffer);
+    return r;
+}
+
 int driver_submit(struct driver *driver, uint32_t msgid, const char *method, size_t method_length,
                   const msgpack_object *params, const char **ret_parameter)
 {
@@ -152,8 +173,9 @@ int driver_submit(struct driver *driver, uint32_t msgid, const char *method, siz
     int64_t timeout;
     int r;
 
-    if (!kind && method_length == strlen(AUTH_METHOD_SESSION) &&
-        memcmp(method, AUTH_METHOD_SESSION, method_length) == 0)
+    if (!kind && is_method(method, method_length, WEBHOOK_METHOD_VERIFY))
+        return submit_webhook(driver, msgid, params, ret_parameter);
+    if (!kind && is_method(method, method_length, AUTH_METHOD_SESSION))
         return session_driver_submit(driver->sessions, msgid, params, driver->settings,
                                      ret_parameter);
     if (!kind)

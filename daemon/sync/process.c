@@ -26,8 +26,23 @@ struct process {
     struct ipc_channel *channel; /* NULL when it has closed */
     struct driver *driver;
     const struct settings_source *source;
+    bool livemode; /* as serve was told */
     int exit_code;
 };
+
+static void pack_hello(msgpack_packer *packer, void *context)
+{
+    const struct process *process = context;
+
+    pack_map(packer, 2);
+    pack_kv_text(packer, "version", CREDITD_VERSION);
+    pack_kv_bool(packer, "livemode", process->livemode);
+}
+
+static int say_hello(struct process *process)
+{
+    return ipc_channel_notify(process->channel, UPSTREAM_NOTIFY_HELLO, pack_hello, process);
+}
 
 static void warn_of_missing_secrets(const struct settings *settings)
 {
@@ -35,6 +50,8 @@ static void warn_of_missing_secrets(const struct settings *settings)
         log_warning("%s: every exchange is answered \"unauthorized\"", settings->key_problem);
     if (settings->better_auth.secret_problem[0] != '\0')
         log_warning("%s: every session is asked for", settings->better_auth.secret_problem);
+    if (settings->webhook.problem[0] != '\0')
+        log_warning("%s: no webhook is believed", settings->webhook.problem);
 }
 
 /* What cannot be loaded changes nothing. */
@@ -49,7 +66,10 @@ static void reload(struct process *process)
     }
     warn_of_missing_secrets(settings);
     log_notice("the configuration and the API key have been read anew");
+    process->livemode = settings_livemode(settings);
     driver_set_settings(process->driver, settings);
+    if (process->channel)
+        (void)say_hello(process); /* -ENOTCONN: it is on its way out */
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -77,13 +97,6 @@ static void pack_copy(msgpack_packer *packer, void *context)
     const msgpack_sbuffer *packed = context;
 
     packer->callback(packer->data, packed->data, packed->size);
-}
-
-static void pack_hello(msgpack_packer *packer, void *context)
-{
-    (void)context;
-    msgpack_pack_map(packer, 1);
-    pack_kv_text(packer, "version", CREDITD_VERSION);
 }
 
 static void on_answer(void *data, uint32_t msgid, const msgpack_sbuffer *result)
@@ -172,6 +185,7 @@ static int process_start(struct process *process, int fd, struct settings *setti
     int r;
 
     warn_of_missing_secrets(settings);
+    process->livemode = settings_livemode(settings);
     r = driver_new(&process->loop, settings, on_answer, process, &process->driver);
     if (r < 0)
         return r;
@@ -182,7 +196,7 @@ static int process_start(struct process *process, int fd, struct settings *setti
     }
     r = watch_signals(process);
     if (r == 0)
-        r = ipc_channel_notify(process->channel, UPSTREAM_NOTIFY_HELLO, pack_hello, NULL);
+        r = say_hello(process);
     if (r < 0) {
         log_error("cannot start: %s", strerror(-r));
         process->exit_code = EXIT_FAILURE;

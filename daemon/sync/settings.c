@@ -9,8 +9,10 @@
 #include <util/config.h>
 #include <util/fd.h>
 #include <util/macros.h>
+#include <util/service.h>
 
 #define AUTH_SECRET_MAX 4096
+#define WEBHOOK_SECRET_MAX 1024
 #define COOKIE_PREFIX_MAX 128
 
 static void settings_cleanup(struct settings **settings)
@@ -78,6 +80,19 @@ static void auth_secret_load(const char *path, struct settings *settings)
                  "the secret of Better Auth cannot be read from %s: %s", path, strerror(-r));
 }
 
+/* Nor is this one: nothing but webhooks needs it. */
+static void webhook_secret_load(const char *file, struct settings *settings)
+{
+    CLEANUP(cleanup_free)
+    char *credential = file ? NULL : service_credential_path("webhook_secret");
+    const char *path = file ? file : credential;
+    int r = path ? fd_read_secret_file(path, WEBHOOK_SECRET_MAX, &settings->webhook.secret) : 0;
+
+    if (r < 0)
+        snprintf(settings->webhook.problem, sizeof settings->webhook.problem,
+                 "the webhook secret cannot be read from %.100s: %s", path, strerror(-r));
+}
+
 static int auth_load(const struct settings_source *source, const struct config *config,
                      struct settings *settings, char **ret_error)
 {
@@ -133,10 +148,18 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
      * configured one stays here. */
     const char *key_file =
         source->base_url && source->environment_key ? NULL : config->stellartools.api_key_file;
+    webhook_secret_load(config->stellartools.webhook_secret_file, settings);
     key_load(key_file, source->environment_key, &settings->api_key, settings->key_problem,
              sizeof settings->key_problem);
     *ret_settings = TAKE_PTR(settings);
     return 0;
+}
+
+bool settings_livemode(const struct settings *settings)
+{
+    static const char test[] = "sk_test";
+
+    return settings->api_key && strncmp(settings->api_key, test, sizeof test - 1) != 0;
 }
 
 struct settings *settings_ref(struct settings *settings)
@@ -156,6 +179,7 @@ struct settings *settings_unref(struct settings *settings)
     target_deinit(&settings->better_auth.target);
     secret_free(settings->better_auth.secret);
     free(settings->better_auth.cookie_prefix);
+    secret_free(settings->webhook.secret);
     free(settings);
     return NULL;
 }

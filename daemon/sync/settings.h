@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <web/target.h>
 
@@ -24,6 +25,10 @@ struct settings {
         char *cookie_prefix;
         int64_t session_ttl; /* ms */
     } better_auth;
+    struct {
+        char *secret;      /* NULL: none; then problem may say why */
+        char problem[200]; /* an answer's message at most */
+    } webhook;
 };
 
 /* Where the settings come from; the strings belong to the program and outlive the settings. */
@@ -37,6 +42,8 @@ struct settings_source {
  * no error: the role serves without. The caller has the first reference. */
 int settings_load(const struct settings_source *source, struct settings **ret_settings,
                   char **ret_error);
+/* Whether the key is one for real money: StellarTools tells by the key. */
+bool settings_livemode(const struct settings *settings);
 /* An exchange under way keeps the settings that it began with. */
 struct settings *settings_ref(struct settings *settings);
 struct settings *settings_unref(struct settings *settings);
