@@ -70,6 +70,7 @@ static void note_records(struct sim *sim)
         note_names(sim, record);
         holds_note(sim, record);
         people_note(sim, record);
+        events_note(sim, &sim->ledger.records[sim->noted]);
         int pair = pair_of_id(sim, record->header.balance);
         if (record->header.balance != 0 && pair < 0)
             sim_fail(sim, "a record of a balance without a name");
@@ -299,7 +300,6 @@ static void check_told(struct sim *sim)
             sim_fail(sim, "event %u was told, and record %llu does not have it",
                      (unsigned)sim->told[i].event, (unsigned long long)sim->told[i].sequence);
     }
-    sim->told_count = 0;
 }
 
 /* The limit may be overrun by what was under way when it was learned, once; then only where a
@@ -329,5 +329,9 @@ void invariants_check(struct sim *sim)
     holds_check(sim);
     people_check(sim);
     check_told(sim);
+    if (!sim->failed)
+        events_check(sim);
+    if (!sim->failed)
+        objects_check(sim);
     check_rate(sim);
 }

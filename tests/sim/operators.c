@@ -78,8 +78,10 @@ static void change_policy(struct sim *sim)
     struct core_policy *policy = &sim->scenario.policy;
     policy->push_interval = prng_range(&sim->prng, 100, 3000);
     policy->refresh_interval = prng_range(&sim->prng, 3000, 100000);
-    policy->thresholds[0] = prng_range(&sim->prng, 0, 100);
+    if (prng_chance(&sim->prng, 500))
+        events_draw_lists(sim);
     core_set_policy(sim->core, policy, sim->now);
+    events_set_lists(sim, sim->core);
     process_settle(sim);
 }
 

@@ -110,8 +110,8 @@ static int load_balances(struct core *core, struct sim *sim, const struct rowset
 static int load_rows(struct core *core, const struct rowset *rows, uint64_t stored)
 {
     static const enum record_table tables[] = {
-        TABLE_META, TABLE_PRODUCT, TABLE_PUSH,     TABLE_CLIENT, TABLE_STAMP,
-        TABLE_KEY,  TABLE_HOLD,    TABLE_RETURNED, TABLE_LINK,   TABLE_INTENT};
+        TABLE_META, TABLE_PRODUCT,  TABLE_PUSH, TABLE_CLIENT, TABLE_STAMP,  TABLE_KEY,
+        TABLE_HOLD, TABLE_RETURNED, TABLE_LINK, TABLE_INTENT, TABLE_WEBHOOK};
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (size_t i = 0; i < rows->count; i++) {
             const struct rowset_row *row = &rows->rows[i];
@@ -131,6 +131,8 @@ int process_load(struct core *core, struct sim *sim, const struct rowset *rows, 
     int result = load_balances(core, sim, rows, from);
     if (result == 0)
         result = load_rows(core, rows, from);
+    if (result == 0)
+        result = events_load(core, rows);
     for (uint64_t sequence = from + 1; sequence <= to && result == 0; sequence++) {
         const struct ledger_record *entry = ledger_at(&sim->ledger, sequence);
         uint32_t missing = 0;
@@ -167,6 +169,7 @@ void process_start(struct sim *sim)
         sim_fail(sim, "start ended with %d", result);
         return;
     }
+    events_set_lists(sim, sim->core);
     core_set_helper(sim->core, sim->helper, sim->now);
     sim_trace(sim, "start: epoch %u, sequence %zu, stored %llu", sim->options.epoch,
               sim->ledger.count, (unsigned long long)sim->ledger.stored);
@@ -185,7 +188,9 @@ void process_crash(struct sim *sim)
     holds_crash(sim);
     gives_crash(sim);
     people_crash(sim);
+    events_forget(sim);
     invariants_forget(sim);
+    sim->events.told = sim->events.count;
     process_start(sim);
     process_settle(sim);
 }

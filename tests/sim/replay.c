@@ -110,8 +110,8 @@ static void compare_pushes(struct sim *sim, const struct core *core)
         sim_fail(sim, "replay: %zu open pushes, replayed %zu", here, there);
 }
 
-static void compare_all(struct sim *sim, struct core *core, const struct rowset *rows,
-                        uint64_t sequence, bool whole)
+static void compare_all(struct sim *sim, struct core *core, const struct rowset *base,
+                        const struct rowset *rows, uint64_t sequence, bool whole)
 {
     const char *what = NULL;
     struct core_summary mine, other;
@@ -132,6 +132,8 @@ static void compare_all(struct sim *sim, struct core *core, const struct rowset 
             compare_pair(sim, core, rows, pair);
     holds_compare(sim, core, sequence);
     people_compare(sim, core, rows);
+    events_compare(sim, core, base, rows);
+    objects_compare(sim, core, base, rows);
 }
 
 static void run_other(struct sim *sim, const struct rowset *base, uint64_t from, uint64_t to)
@@ -158,7 +160,7 @@ static void run_other(struct sim *sim, const struct rowset *base, uint64_t from,
         sim_fail(sim, "replay of %llu to %llu: %d", (unsigned long long)from,
                  (unsigned long long)to, result);
     else
-        compare_all(sim, core, &rows, to, to == sim->ledger.settled);
+        compare_all(sim, core, base, &rows, to, to == sim->ledger.settled);
     rowset_deinit(&rows);
     core_free(core);
 }

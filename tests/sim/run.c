@@ -91,6 +91,7 @@ static void begin_events(struct sim *sim)
     sim_later(sim, s->probe_every, EVENT_PROBE, 0, 0);
     if (s->persons > 0)
         sim_later(sim, s->person_every, EVENT_PERSON, 0, 0);
+    objects_later(sim);
 }
 
 bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose)
@@ -98,8 +99,12 @@ bool sim_init(struct sim *sim, uint64_t seed, int64_t steps, bool verbose)
     *sim = (struct sim){.seed = seed, .now = SIM_START, .helper = true, .verbose = verbose};
     prng_init(&sim->prng, seed);
     scenario_draw(&sim->scenario, &sim->prng);
+    prng_init(&sim->side, ~seed);
+    scenario_draw_side(&sim->scenario, &sim->side);
     if (steps > 0)
         sim->scenario.steps = steps;
+    events_draw_lists(sim);
+    events_forget(sim);
     sim->drawn = sim->scenario;
     sim->alone = scenario_alone(&sim->scenario);
     ledger_init(&sim->ledger);
@@ -132,6 +137,7 @@ void sim_deinit(struct sim *sim)
     free(sim->purchases);
     free(sim->pushes);
     free(sim->lates);
+    events_deinit(sim);
 }
 
 static void sync_event(struct sim *sim)
@@ -172,6 +178,7 @@ static void house_event(struct sim *sim, const struct sim_event *event)
         ledger_checkpoint(&sim->ledger,
                           (uint64_t)prng_range(&sim->prng, (int64_t)sim->ledger.stored,
                                                (int64_t)sim->ledger.durable));
+        core_set_stored(sim->core, sim->ledger.stored);
         sim_later(sim, sim->scenario.checkpoint_every, EVENT_CHECKPOINT, 0, 0);
         break;
     case EVENT_JUMP:
@@ -225,6 +232,9 @@ static void dispatch(struct sim *sim, const struct sim_event *event)
     case EVENT_PERSON:
         people_event(sim);
         break;
+    case EVENT_OBJECT:
+        objects_event(sim);
+        break;
     case EVENT_WEATHER:
         operators_weather(sim);
         break;
@@ -240,7 +250,8 @@ static bool is_fault(int kind)
 {
     return kind == EVENT_CRASH || kind == EVENT_HELPER || kind == EVENT_WEATHER ||
            kind == EVENT_ELSEWHERE || kind == EVENT_JUMP || kind == EVENT_SPACE ||
-           kind == EVENT_CLIENT || kind == EVENT_OPERATOR || kind == EVENT_PERSON;
+           kind == EVENT_CLIENT || kind == EVENT_OPERATOR || kind == EVENT_PERSON ||
+           kind == EVENT_OBJECT;
 }
 
 static void advance(struct sim *sim)

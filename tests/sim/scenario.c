@@ -135,10 +135,16 @@ void scenario_draw(struct scenario *scenario, struct prng *prng)
         draw_faults(scenario, prng);
 }
 
+void scenario_draw_side(struct scenario *s, struct prng *prng)
+{
+    s->object_every = prng_chance(prng, 700) ? s->client_every * ONE_OF(prng, 1, 5, 20) : 0;
+}
+
 void scenario_calm(struct scenario *s)
 {
     s->crash_every = s->helper_every = s->elsewhere_every = s->weather_every = 0;
-    s->jump_every = s->space_every = s->client_every = s->probe_every = s->person_every = 0;
+    s->jump_every = s->space_every = s->client_every = s->probe_every = s->person_every =
+        s->object_every = 0;
     s->not_sent = s->lost_before = s->lost_after = s->error_before = s->error_after = 0;
     s->stuck_lock = s->late = s->twice = s->read_lost = s->read_failed = s->refused = 0;
     s->row_alone = s->balance_alone = s->overwritten = 0;
@@ -189,10 +195,14 @@ void scenario_print(const struct scenario *s, FILE *file)
             s->read_failed, s->refused, s->row_alone, s->balance_alone, s->overwritten,
             s->outages ? " outages" : "", s->fivehundreds ? " 500s" : "",
             s->unauthorized ? " 401s" : "", s->forbidden ? " 403s" : "");
-    fprintf(file, "  holds %u ttl %lld, gives %u%s; persons %d every %lld, page %lld%s%s%s%s\n",
-            s->hold_chance, (long long)s->ttl_max, s->give_chance,
-            s->refund_lowers_consumed ? " (lower consumed)" : "", s->persons,
-            (long long)s->person_every, (long long)s->customer_page,
-            s->filter_ignored ? " filter-ignored" : "", s->relinked ? " relinked" : "",
-            p->link_unverified_email ? " unverified" : "", p->trust_customer_id ? " trusted" : "");
+    fprintf(
+        file,
+        "  holds %u ttl %lld, gives %u%s; persons %d every %lld, page %lld%s%s%s%s; objects every "
+        "%lld\n",
+        s->hold_chance, (long long)s->ttl_max, s->give_chance,
+        s->refund_lowers_consumed ? " (lower consumed)" : "", s->persons,
+        (long long)s->person_every, (long long)s->customer_page,
+        s->filter_ignored ? " filter-ignored" : "", s->relinked ? " relinked" : "",
+        p->link_unverified_email ? " unverified" : "", p->trust_customer_id ? " trusted" : "",
+        (long long)s->object_every);
 }

@@ -31,7 +31,7 @@ struct scenario {
     unsigned hold_chance, give_chance; /* per mille of what clients do */
     int64_t ttl_max;
     int persons; /* users who want a customer; 0: none */
-    int64_t person_every;
+    int64_t person_every, object_every;
     bool relinked; /* operators link and unlink */
 
     /* upstream */
@@ -61,6 +61,8 @@ struct scenario {
 
 /* Deterministic in the seed. */
 void scenario_draw(struct scenario *scenario, struct prng *prng);
+/* What does not change the rest. */
+void scenario_draw_side(struct scenario *scenario, struct prng *prng);
 /* No fault and no limit is left; what had been begun goes on. */
 void scenario_calm(struct scenario *scenario);
 void scenario_print(const struct scenario *scenario, FILE *file);

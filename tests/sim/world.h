@@ -8,6 +8,8 @@
  *   gives.c       credits given back and granted, and the books of them
  *   people.c      users who want a customer; creates for customers; operators who link
  *   registry.c    upstream's customers and other objects
+ *   events.c      which events there must be, and what is said of them
+ *   objects.c     objects that come in with events and webhooks
  *   wire.c        the helper: exchanges under way, and what befalls them
  *   operators.c   retry, drop, reload, configure; changes made elsewhere; weather
  *   invariants.c  what must hold after every step
@@ -21,7 +23,7 @@
 #include "queue.h"
 #include "scenario.h"
 #include "upstream.h"
-#include <core/engine.h>
+#include <core/event.h>
 #include <core/link.h>
 
 #define SIM_CALLS 64
@@ -48,6 +50,7 @@ enum sim_event_kind {
     EVENT_ANSWER,
     EVENT_LATE,
     EVENT_PERSON,
+    EVENT_OBJECT,
 };
 
 enum weather { FINE, DOWN, BROKEN, UNAUTHORIZED, FORBIDDEN, READ_ONLY };
@@ -242,10 +245,41 @@ struct told_event {
     uint64_t sequence;
 };
 
+struct sim_thresholds {
+    int64_t items[CORE_THRESHOLDS_MAX];
+    size_t count;
+};
+
+/* From the record after `from` on: of each product, and of the policy. */
+struct sim_lists {
+    size_t from;
+    struct sim_thresholds of[SIM_COLUMNS + 1];
+};
+
+struct pair_events {
+    int64_t available;
+    struct sim_thresholds list; /* under which these were told */
+    bool told[CORE_THRESHOLDS_MAX];
+    bool exhausted, overdrawn;
+};
+
+struct event_books {
+    struct sim_lists *lists;
+    size_t list_count;
+    struct pair_events pairs[SIM_PAIRS];
+    char linked[SIM_PERSONS_MAX][SIM_NAME_SIZE];
+    bool livemode;
+    struct told_event *items; /* by number, from 1 */
+    size_t count, capacity;
+    uint64_t first;
+    size_t told; /* up to there, what was told has been compared */
+};
+
 struct sim {
     uint64_t seed, step;
     struct scenario scenario, drawn; /* as it is now; as the seed drew it */
     struct prng prng;
+    struct prng side; /* of events.c and objects.c, which leave the rest of a seed as it is */
     struct queue queue;
     int64_t now;
     struct ledger ledger;
@@ -276,8 +310,9 @@ struct sim {
     struct person persons[SIM_PERSONS_MAX];
     struct booked_intent *intents;
     size_t intent_count, intent_capacity;
-    struct told_event told[32];
+    struct told_event told[4096];
     size_t told_count;
+    struct event_books events;
     size_t noted; /* records looked at by invariants.c */
 
     int64_t blocked_until;               /* by a 429 that was told */
@@ -381,6 +416,26 @@ void people_look(struct sim *sim);
 void people_trace(struct sim *sim);
 void people_compare(struct sim *sim, struct core *core, const struct rowset *rows);
 struct booked_intent *people_intent(struct sim *sim, const char *id);
+
+/* events.c */
+/* Other thresholds, from the next record on; the engine hears of the products' by the second, of
+ * the policy's by core_set_policy. */
+void events_draw_lists(struct sim *sim);
+void events_set_lists(struct sim *sim, struct core *core);
+void events_note(struct sim *sim, const struct ledger_record *entry);
+void events_forget(struct sim *sim);
+void events_check(struct sim *sim);
+int events_load(struct core *core, const struct rowset *rows);
+void events_compare(struct sim *sim, const struct core *core, const struct rowset *store,
+                    const struct rowset *rows);
+void events_deinit(struct sim *sim);
+
+/* objects.c */
+void objects_later(struct sim *sim);
+void objects_event(struct sim *sim);
+void objects_check(struct sim *sim);
+void objects_compare(struct sim *sim, struct core *core, const struct rowset *store,
+                     const struct rowset *rows);
 
 /* registry.c */
 void registry_init(struct sim *sim);
