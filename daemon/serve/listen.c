@@ -49,24 +49,25 @@ static void on_closed(struct ipc_listener *listener, void *userdata)
     serve->listener = NULL;
 }
 
+static int make(const char *path, mode_t mode, int *ret_fd)
+{
+    CLEANUP(cleanup_free) char *copy = strdup(path);
+    int r = copy != NULL ? fd_make_directory(dirname(copy), 0755) : -ENOMEM;
+
+    return r < 0 ? r : fd_listen_unix(path, mode, BACKLOG, ret_fd);
+}
+
 /* Inherited under `name`, or a socket of ours at `path`. */
 static int take_or_make(const char *name, const char *path, mode_t mode, int *ret_fd, bool *ret_own)
 {
-    CLEANUP(cleanup_free) char *copy = NULL;
-    int r, fd = service_take_fd(name);
+    int fd = service_take_fd(name);
 
     *ret_own = fd == -ENOENT;
     if (fd >= 0) {
         *ret_fd = fd;
         return fd_set_nonblocking(fd);
     }
-    if (fd != -ENOENT)
-        return fd;
-    copy = strdup(path);
-    if (copy == NULL)
-        return -ENOMEM;
-    r = fd_make_directory(dirname(copy), 0755);
-    return r < 0 ? r : fd_listen_unix(path, mode, BACKLOG, ret_fd);
+    return fd != -ENOENT ? fd : make(path, mode, ret_fd);
 }
 
 static int listen_clients(struct serve *serve)
@@ -93,12 +94,12 @@ static int listen_clients(struct serve *serve)
     return 0;
 }
 
-static int listen_helper(struct serve *serve)
+/* Who may connect to it is who may play the role. */
+static int listen_sync(struct serve *serve)
 {
     const char *path = serve->config->paths.sync_socket;
     CLEANUP(cleanup_fd) int fd = -1;
     bool own;
-    /* Who may connect to it is who may play the role. */
     int r = take_or_make(SERVICE_FD_SYNC, path, 0600, &fd, &own);
 
     if (r == 0)
@@ -112,7 +113,30 @@ static int listen_helper(struct serve *serve)
     return 0;
 }
 
+/* One of our own only where there are hooks: who has none needs no room for it. */
+static int listen_hook(struct serve *serve)
+{
+    const char *path = serve->config->paths.hook_socket;
+    CLEANUP(cleanup_fd) int fd = service_take_fd(SERVICE_FD_HOOK);
+    bool own = fd == -ENOENT && hooks_are_configured(serve->config);
+    int r = fd >= 0 ? fd_set_nonblocking(fd) : 0;
+
+    if (own)
+        r = make(path, 0600, &fd);
+    else if (fd < 0 && fd != -ENOENT)
+        r = fd;
+    if (r == 0)
+        r = hooks_init(&serve->hooks, serve, fd);
+    if (r < 0) {
+        log_error("%s: cannot listen for creditd-hook: %s", path, strerror(-r));
+        return r;
+    }
+    fd = -1;
+    serve->own_hook_socket = own ? strdup(path) : NULL;
+    return 0;
+}
+
 int serve_listen(struct serve *serve)
 {
-    return listen_helper(serve) < 0 || listen_clients(serve) < 0 ? 1 : 0;
+    return listen_sync(serve) < 0 || listen_hook(serve) < 0 || listen_clients(serve) < 0 ? 1 : 0;
 }

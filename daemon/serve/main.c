@@ -89,8 +89,11 @@ static void remove_sockets(struct serve *serve)
         unlink(serve->own_socket);
     if (serve->own_sync_socket != NULL)
         unlink(serve->own_sync_socket);
+    if (serve->own_hook_socket != NULL)
+        unlink(serve->own_hook_socket);
     free(serve->own_socket);
     free(serve->own_sync_socket);
+    free(serve->own_hook_socket);
 }
 
 static int run(struct serve *serve)

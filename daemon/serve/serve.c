@@ -48,6 +48,7 @@ static void turn_end(struct serve *serve)
             waiting_run(&serve->waiting);
             helper_pump(&serve->helper);
             sessions_pump(&serve->sessions);
+            hooks_pump(&serve->hooks);
         } while (!list_is_empty(&serve->waiting.ready) && ++rounds < ROUNDS_MAX);
         event_reader_pump(&serve->event_reader);
         if (!list_is_empty(&serve->waiting.ready) || event_reader_is_due(&serve->event_reader))
@@ -97,6 +98,7 @@ static void on_progress(uv_async_t *handle)
     core_set_stored(serve->core, marks.stored);
     event_reader_pass(&serve->event_reader, marks.durable);
     subscribers_pass(&serve->subscribers);
+    hooks_pass(&serve->hooks, marks.durable);
     event_keeping_pass(&serve->event_keeping);
     transactions_advance(&serve->transactions);
     backup_advance(&serve->backup);
@@ -164,6 +166,7 @@ static void reload(struct serve *serve)
     serve->config_generation++;
     sessions_clear(&serve->sessions);
     helper_reload(&serve->helper);
+    hooks_reload(&serve->hooks);
     core_resume(serve->core, now);
     log_notice("configuration reloaded");
 }

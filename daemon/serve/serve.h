@@ -16,6 +16,7 @@
 #include "event_reader.h"
 #include "events.h"
 #include "helper.h"
+#include "hooks.h"
 #include "list.h"
 #include "reply_gate.h"
 #include "sessions.h"
@@ -61,7 +62,8 @@ struct serve {
 
     struct ipc_quota *quota;
     struct ipc_listener *listener;
-    char *own_socket, *own_sync_socket; /* that we made and remove; NULL: inherited */
+    /* Sockets that we made and remove; NULL: inherited. */
+    char *own_socket, *own_sync_socket, *own_hook_socket;
     int64_t refused_logged;
     struct list connections;
     uint64_t connection_count;
@@ -80,6 +82,7 @@ struct serve {
     struct events events;
     struct event_reader event_reader;
     struct event_keeping event_keeping;
+    struct hooks hooks;
     struct subscribers subscribers;
     struct backup backup;
 

@@ -6,7 +6,8 @@
 #include <util/macros.h>
 #include <util/service.h>
 
-#define EXCHANGES_MS 3000 /* a push that is under way should not be left in doubt */
+/* A push that is under way should not be left in doubt, nor an event be told twice. */
+#define EXCHANGES_MS 3000
 #define ANSWERS_MS 10000
 #define TIMER_MS 50 /* how often deadlines are looked at */
 
@@ -36,7 +37,7 @@ void serve_stop(struct serve *serve)
 
 static bool is_answered(const struct serve *serve, int64_t elapsed)
 {
-    if (serve->helper.count > 0 && elapsed < EXCHANGES_MS)
+    if (serve->helper.count + serve->hooks.count > 0 && elapsed < EXCHANGES_MS)
         return false;
     if (elapsed >= ANSWERS_MS)
         return true;
@@ -52,6 +53,7 @@ static void close_connections(struct serve *serve)
     for (link = serve->connections.next; link != &serve->connections; link = link->next)
         ipc_stream_drain(CONTAINER_OF(link, struct connection, of_serve)->stream);
     helper_close(&serve->helper);
+    hooks_close(&serve->hooks);
 }
 
 static void close_handles(struct serve *serve)
@@ -80,7 +82,7 @@ void stop_advance(struct serve *serve)
         close_connections(serve);
     }
     if (serve->phase == SERVE_CLOSING && serve->connection_count == 0 && serve->listener == NULL &&
-        helper_is_closed(&serve->helper)) {
+        helper_is_closed(&serve->helper) && hooks_is_closed(&serve->hooks)) {
         serve->phase = SERVE_CLOSED;
         close_handles(serve);
     }
