@@ -12,9 +12,9 @@
 
 enum exit_code {
     EXIT_DONE = 0,
-    EXIT_REFUSED = 1,   /* the daemon said no */
+    EXIT_REFUSED = 1,   /* the daemon said no, not in time, or is lost */
     EXIT_USAGE = 2,     /* the command line is wrong */
-    EXIT_NO_DAEMON = 3, /* nobody answers */
+    EXIT_NO_DAEMON = 3, /* nobody listens */
 };
 
 /* enumerator, name, what it takes (NULL: nothing), help */
@@ -46,7 +46,10 @@ enum exit_code {
     X(IMAGE, "image", "URL", "the customer's picture")                                             \
     X(CANCEL, "cancel-at-period-end", "yes|no", "whether it ends with its period")                 \
     X(TRIAL_DAYS, "trial-days", "N", "days without payment")                                       \
-    X(SECRETS, "secrets", NULL, "show sessions, which are hidden otherwise")
+    X(SECRETS, "secrets", NULL, "show sessions, which are hidden otherwise")                       \
+    X(TYPES, "types", "TYPE,...", "only those: credits.low, subscription.*")                       \
+    X(AFTER, "after", "N", "from the event after number N on; 0: from the oldest")                 \
+    X(SUBSCRIBER, "subscriber", "NAME", "the daemon keeps the place under that name")
 
 enum ctl_option {
 #define X(name, word, takes, help) OPTION_##name,
@@ -59,6 +62,7 @@ enum ctl_option {
 #define COMMON_OPTIONS                                                                             \
     (BIT(SOCKET) | BIT(JSON) | BIT(TIMEOUT) | BIT(WAIT) | BIT(HELP) | BIT(VERSION))
 #define WHO_OPTIONS (BIT(CUSTOMER) | BIT(USER) | BIT(SESSION_FILE))
+#define WHO_USAGE "(--customer ID | --user ID | --session-file FILE)"
 #define ARGUMENTS_MAX 2
 
 struct ctl {
@@ -144,6 +148,9 @@ void table_row(struct table *table, const char *name, const char *value);
 /* Texts until NULL. */
 void table_heads(struct table *table, ...) __attribute__((sentinel));
 
+/* What comes from elsewhere must not move the terminal's cursor. */
+void ctl_hide_controls(char *text);
+
 /* object.c */
 void ctl_note_staleness(bool stale, int64_t synced_at);
 /* All members, one a line. */
@@ -155,6 +162,18 @@ struct cell {
 struct cell cell_of(const char *key, const struct creditd_value *value);
 /* Prints what a call has come to: as JSON, as an object, or why it failed. Clears the object. */
 int ctl_finish_object(const struct ctl *ctl, int status, struct creditd_object *object);
+
+/* events.c */
+#define CTL_TYPES_MAX 32
+struct ctl_types {
+    char text[2048];
+    const char *list[CTL_TYPES_MAX + 1];
+    const char *const *types; /* the list, or NULL: not given */
+};
+/* --types. EXIT_USAGE on failure. */
+int ctl_types(const struct ctl *ctl, struct ctl_types *ret_types);
+/* What an event says beside its type and whose it is, in a few words. */
+struct cell ctl_describe(const struct creditd_event *event);
 
 int run_ping(struct ctl *ctl);
 int run_status(struct ctl *ctl);
@@ -188,5 +207,7 @@ int run_verify(struct ctl *ctl);
 int run_push_list(struct ctl *ctl);
 int run_push_retry(struct ctl *ctl);
 int run_push_drop(struct ctl *ctl);
+int run_monitor(struct ctl *ctl);
+int run_events(struct ctl *ctl);
 int run_call(struct ctl *ctl);
 int run_decode(struct ctl *ctl);

@@ -1,29 +1,31 @@
 /*
- * Captured messages, one after the other, as lines of JSON. What it reads was not checked by
- * anybody: the frame scanner bounds it before it is unpacked. Sessions are hidden, for captures are
- * passed around.
+ * Captured messages as lines of JSON: requests, answers and notifications alike, as they come. What
+ * it reads was not checked by anybody: the frame scanner bounds it before it is unpacked. Sessions
+ * are hidden, for captures are passed around.
+ *
+ * Each message is printed as soon as it is there whole, so that a pipe from a running connection
+ * shows it live.
  */
 #include "ctl.h"
 #include "value.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json_value.h>
 #include <msgpack.h>
 #include <proto/frame.h>
 #include <proto/methods.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define INPUT_MAX (256u * 1024 * 1024)
+#define MESSAGE_MAX (256u * 1024 * 1024)
 
-static int read_all(FILE *file, msgpack_sbuffer *buffer)
-{
-    char chunk[64 * 1024];
-    size_t n;
-
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        if (buffer->size > INPUT_MAX || msgpack_sbuffer_write(buffer, chunk, n) < 0)
-            return -ENOMEM;
-    return ferror(file) ? -EIO : 0;
-}
+struct decoder {
+    const struct ctl *ctl;
+    struct frame_scanner scanner;
+    msgpack_sbuffer buffer; /* from the first byte that is not printed yet */
+    uint64_t passed;        /* bytes before it */
+};
 
 static bool is_secret(const char *key)
 {
@@ -72,46 +74,68 @@ static int print_message(const struct ctl *ctl, const char *bytes, size_t length
     return r;
 }
 
-static int decode(const struct ctl *ctl, const msgpack_sbuffer *buffer)
+/* EXIT_REFUSED after a message. */
+static int refuse(const struct decoder *decoder, const char *reason)
 {
-    struct frame_scanner scanner;
-    size_t offset = 0, length;
+    fflush(stdout);
+    fprintf(stderr, "creditctl: the message at byte %" PRIu64 ": %s\n", decoder->passed, reason);
+    return EXIT_REFUSED;
+}
 
-    frame_scanner_init(&scanner, INPUT_MAX);
-    while (offset < buffer->size) {
-        enum frame_result result = frame_scan(&scanner, (const uint8_t *)buffer->data + offset,
-                                              buffer->size - offset, &length);
+/* Prints what is whole, and keeps the rest. */
+static int print_messages(struct decoder *decoder)
+{
+    msgpack_sbuffer *buffer = &decoder->buffer;
+    size_t start = 0;
+    int r = EXIT_DONE;
 
-        if (result != FRAME_COMPLETE) {
-            fflush(stdout);
-            fprintf(stderr, "creditctl: the message at byte %zu: %s\n", offset,
-                    result == FRAME_MORE ? "cut off" : frame_result_text(result));
-            return EXIT_REFUSED;
-        }
-        if (print_message(ctl, buffer->data + offset, length) != EXIT_DONE)
-            return EXIT_REFUSED;
-        offset += length;
+    while (r == EXIT_DONE && start < buffer->size) {
+        const char *bytes = buffer->data + start;
+        size_t length;
+        enum frame_result result =
+            frame_scan(&decoder->scanner, (const uint8_t *)bytes, buffer->size - start, &length);
+
+        if (result == FRAME_MORE)
+            break;
+        if (result != FRAME_COMPLETE)
+            return refuse(decoder, frame_result_text(result));
+        r = print_message(decoder->ctl, bytes, length);
+        start += length;
+        decoder->passed += length;
     }
-    return EXIT_DONE;
+    memmove(buffer->data, buffer->data + start, buffer->size - start);
+    buffer->size -= start;
+    return fflush(stdout) == 0 ? r : EXIT_REFUSED;
+}
+
+static int decode(struct decoder *decoder, int fd, const char *path)
+{
+    char chunk[64 * 1024];
+    ssize_t n;
+
+    while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+        if (msgpack_sbuffer_write(&decoder->buffer, chunk, (size_t)n) < 0)
+            return refuse(decoder, "no memory");
+        if (print_messages(decoder) != EXIT_DONE)
+            return EXIT_REFUSED;
+    }
+    if (n < 0)
+        return ctl_usage(decoder->ctl, "%s: %s", path, strerror(errno));
+    return decoder->buffer.size > 0 ? refuse(decoder, "cut off") : EXIT_DONE;
 }
 
 int run_decode(struct ctl *ctl)
 {
     const char *path = ctl->argument_count > 0 ? ctl->arguments[0] : "-";
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    msgpack_sbuffer buffer;
-    int r;
+    struct decoder decoder = {.ctl = ctl};
+    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
 
-    if (!file)
+    if (fd < 0)
         return ctl_usage(ctl, "%s: %s", path, strerror(errno));
-    msgpack_sbuffer_init(&buffer);
-    r = read_all(file, &buffer);
-    if (r == 0)
-        r = decode(ctl, &buffer);
-    else
-        r = ctl_usage(ctl, "%s: %s", path, strerror(-r));
-    msgpack_sbuffer_destroy(&buffer);
-    if (file != stdin)
-        fclose(file);
+    frame_scanner_init(&decoder.scanner, MESSAGE_MAX);
+    r = decode(&decoder, fd, path);
+    msgpack_sbuffer_destroy(&decoder.buffer);
+    if (fd != STDIN_FILENO)
+        close(fd);
     return r;
 }

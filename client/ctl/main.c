@@ -71,6 +71,10 @@ static const struct command commands[] = {
     {"backup", "DIRECTORY", 1, 1, 0, "copies the ledger there, while it is in use", run_backup},
     {"verify", "DIRECTORY", 1, 1, 0, "reads a ledger that nobody has open, and checks all of it",
      run_verify},
+    {"monitor", "", 0, 0, BIT(TYPES) | BIT(AFTER) | BIT(SUBSCRIBER),
+     "events as they come, a line each, until it is interrupted", run_monitor},
+    {"events", "", 0, 0, BIT(TYPES) | BIT(AFTER) | BIT(LIMIT),
+     "the events that are kept, oldest first", run_events},
     {"decode", "[FILE]", 0, 1, BIT(SECRETS), "captured messages as lines of JSON", run_decode},
 };
 
@@ -82,10 +86,14 @@ static void help(FILE *file)
                   "Asks creditd, the credits daemon of this machine.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(file, "  %-23s%s\n", commands[i].name, commands[i].help);
-    fputs("\nOptions, before the command or after it:\n", file);
+    fputs("\nCommands for somebody's credits or objects need one of --customer ID, --user ID and\n"
+          "--session-file FILE: creditctl consume --customer cus_123 prod_tokens 1500\n"
+          "\nOptions, before the command or after it:\n",
+          file);
     ctl_help_options(NULL, file);
-    fprintf(file, "\ncreditctl COMMAND --help says more.\n"
-                  "Exit codes: 0 done, 1 the daemon said no, 2 usage, 3 no daemon.\n");
+    fprintf(file,
+            "\ncreditctl COMMAND --help says more.\n"
+            "Exit codes: 0 done, 1 the daemon said no or nothing in time, 2 usage, 3 no daemon.\n");
 }
 
 static int version(void)

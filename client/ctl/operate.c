@@ -24,8 +24,9 @@ static struct text known(int64_t number)
 
 static void print_upstream(const struct creditd_status_result *status)
 {
-    printf("upstream     %s, last heard %s",
-           status->upstream.reachable ? "reachable" : "NOT reachable",
+    const char *state = status->upstream.reachable ? "reachable" : "NOT reachable";
+
+    printf("upstream     %s, last heard %s", status->upstream.asked ? state : "not asked yet",
            human_age(status->upstream.last_success).bytes);
     if (status->upstream.requests_remaining >= 0)
         printf(", %s", known(status->upstream.requests_remaining).bytes);

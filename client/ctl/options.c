@@ -36,8 +36,10 @@ void ctl_help_options(const struct command *command, FILE *file)
 
 void ctl_help(const struct command *command, FILE *file)
 {
-    fprintf(file, "usage: creditctl %s%s%s [OPTION]...\n\n%s\n\n", command->name,
-            command->arguments[0] ? " " : "", command->arguments, command->help);
+    /* Most commands are for somebody's credits, and refuse to guess whose. */
+    fprintf(file, "usage: creditctl %s%s%s%s [OPTION]...\n\n%s\n\n", command->name,
+            command->options & WHO_OPTIONS ? " " WHO_USAGE : "", command->arguments[0] ? " " : "",
+            command->arguments, command->help);
     ctl_help_options(command, file);
 }
 
@@ -52,6 +54,24 @@ int ctl_usage(const struct ctl *ctl, const char *format, ...)
     fprintf(stderr, "; creditctl %s%s--help says more\n", ctl->command ? ctl->command->name : "",
             ctl->command ? " " : "");
     return EXIT_USAGE;
+}
+
+/* getopt takes the 3 of -3 for an option. */
+static const char *find_negative(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9')
+            return argv[i];
+    return NULL;
+}
+
+static int refuse_option(const struct ctl *ctl, int argc, char **argv)
+{
+    const char *negative = optopt >= '0' && optopt <= '9' ? find_negative(argc, argv) : NULL;
+
+    if (negative)
+        return ctl_usage(ctl, "amounts are whole numbers from 1 on, not %s", negative);
+    return ctl_usage(ctl, "%s is not an option here", argv[optind - 1]);
 }
 
 static void list_options(const struct command *command, struct option *list)
@@ -91,7 +111,7 @@ int ctl_parse(struct ctl *ctl, int argc, char **argv)
         else if (found == ':')
             return ctl_usage(ctl, "%s needs a value", argv[optind - 1]);
         else
-            return ctl_usage(ctl, "%s is not an option here", argv[optind - 1]);
+            return refuse_option(ctl, argc, argv);
     }
     if (!ctl->command || ctl->options[OPTION_HELP])
         return 0;
@@ -196,7 +216,8 @@ int ctl_who(struct ctl *ctl, struct creditd_who *ret_who)
     int r = 0;
 
     if (!!who.user_id + !!who.customer_id + !!session != 1)
-        return ctl_usage(ctl, "exactly one of --customer, --user and --session-file is needed");
+        return ctl_usage(ctl,
+                         "whose? exactly one of --customer, --user and --session-file is needed");
     if (session) {
         r = read_session(ctl, session);
         who.session = ctl->session;

@@ -134,7 +134,7 @@ int ctl_fail(const struct ctl *ctl)
         print_error(reply, stamp[0] ? stamp : NULL);
     if (status == -EINVAL || status == -EMSGSIZE)
         return EXIT_USAGE;
-    return status > 0 ? EXIT_REFUSED : EXIT_NO_DAEMON;
+    return status == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_REFUSED;
 }
 
 struct text human_count(int64_t number)

@@ -18,7 +18,7 @@ void table_deinit(struct table *table)
 }
 
 /* C0, DEL, and C1 in UTF-8 (c2 80 to c2 9f). */
-static void hide_controls(char *text)
+void ctl_hide_controls(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p; p++) {
         if (*p < 0x20 || *p == 0x7f)
@@ -40,7 +40,7 @@ void table_add(struct table *table, const char *text)
         table->is_broken = true;
         return;
     }
-    hide_controls(copy);
+    ctl_hide_controls(copy);
     cells[table->size++] = copy;
 }
 

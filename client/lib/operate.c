@@ -40,7 +40,22 @@ static const struct field status_fields[] = {
     FIELD_IN(INT, STATUS, requests, refused),
 };
 
-TYPED_READ(status, struct creditd_status_result, status_fields)
+int creditd_read_status(const struct creditd_reply *reply, struct creditd_status_result *ret_result)
+{
+    struct creditd_status_result result = {0};
+    const struct creditd_value *upstream =
+        creditd_value_get(creditd_reply_result(reply), "upstream");
+    int r = reply->status;
+
+    if (r == 0)
+        r = READ_FIELDS(&reply->result, status_fields, &result);
+    if (r != 0)
+        return r;
+    result.upstream.asked =
+        creditd_value_type(creditd_value_get(upstream, "reachable")) == CREDITD_TYPE_BOOL;
+    *ret_result = result;
+    return 0;
+}
 
 TYPED_CALL_PLAIN(status, "status", struct creditd_status_result)
 

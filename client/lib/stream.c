@@ -114,6 +114,8 @@ void creditd_unsubscribe(struct creditd *c)
     engine_check_process(c);
     /* Nobody tells the daemon: there is no such call, and what it still sends costs less than a
      * connection. It ends with the connection. */
+    if (stream_is_open(c))
+        stream_ack_last(c, c->stream);
     stream_drop(c);
     if (c->changed && !c->is_dispatching)
         c->changed(c, c->changed_data);
@@ -211,7 +213,7 @@ static void skip_gap(struct creditd *c, struct stream *s, const struct creditd_r
     int64_t oldest = creditd_value_int(creditd_value_get(data, "oldest"), 0);
 
     if (oldest < 1 || oldest - 1 <= s->place) {
-        stream_end(c, CREDITD_GAP, creditd_reply_message(reply));
+        stream_end(c, -EPROTO, "events are gone, and the daemon does not say which");
         return;
     }
     stream_wait(s, 0);

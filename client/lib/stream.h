@@ -59,6 +59,7 @@ struct stream {
     uint64_t retry_at, delay;
 
     int64_t dealt, acked; /* numbers up to which the application, and the daemon, is done */
+    int64_t asked;        /* of the last acknowledgement */
     bool is_acking;
 
     struct stream_items queue;
@@ -97,6 +98,8 @@ void stream_take(struct creditd *c, const struct message *message, const uint8_t
 void stream_dealt(struct creditd *c, struct stream *s, int64_t sequence);
 /* Acknowledges what there is to be acknowledged. */
 void stream_ack(struct creditd *c, struct stream *s);
+/* The same before the stream goes: what waits for the answer of another does not wait. */
+void stream_ack_last(struct creditd *c, struct stream *s);
 
 /* stream_next.c: the queue. */
 /* 0, or -ENOBUFS: no room; it must come again. */

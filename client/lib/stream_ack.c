@@ -23,14 +23,27 @@ static void on_acked(struct creditd *c, const struct creditd_reply *reply, void 
     /* Else the next event, or the next beginning, tries again. */
 }
 
-void stream_ack(struct creditd *c, struct stream *s)
+static void send_ack(struct creditd *c, struct stream *s)
 {
     struct creditd_event_ack_request request = {.subscriber = s->subscriber, .sequence = s->dealt};
     void *number = (void *)(uintptr_t)c->stream_number;
 
-    if (!s->acks || s->is_acking || s->dealt <= s->acked)
+    if (!s->acks || creditd_event_ack_async(c, &request, on_acked, number) < 0)
         return;
-    s->is_acking = creditd_event_ack_async(c, &request, on_acked, number) == 0;
+    s->is_acking = true;
+    s->asked = s->dealt;
+}
+
+void stream_ack(struct creditd *c, struct stream *s)
+{
+    if (!s->is_acking && s->dealt > s->acked)
+        send_ack(c, s);
+}
+
+void stream_ack_last(struct creditd *c, struct stream *s)
+{
+    if (s->dealt > s->acked && (!s->is_acking || s->dealt > s->asked))
+        send_ack(c, s);
 }
 
 void stream_dealt(struct creditd *c, struct stream *s, int64_t sequence)

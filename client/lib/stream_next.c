@@ -124,19 +124,24 @@ static int over(struct creditd *c, const struct stream *s)
     return s->status;
 }
 
+static bool is_waited_for(const struct creditd *c, uint64_t number)
+{
+    return stream_is(c, number) && STAILQ_EMPTY(&c->stream->queue) &&
+           c->stream->state != STREAM_OVER;
+}
+
 /* Until there is something to be given, the stream has ended, or the time is over. */
 static int wait_for_one(struct creditd *c, int timeout)
 {
     uint64_t number = c->stream_number, start = c->io->clock(c->context), passed = 0;
 
-    while (stream_is(c, number) && STAILQ_EMPTY(&c->stream->queue) &&
-           c->stream->state != STREAM_OVER) {
+    while (is_waited_for(c, number)) {
         int r = creditd_wait(c, timeout < 0 ? -1 : timeout - (int)passed);
 
         if (r < 0)
             return r;
         passed = c->io->clock(c->context) - start;
-        if (timeout >= 0 && passed >= (uint64_t)timeout && STAILQ_EMPTY(&c->stream->queue))
+        if (timeout >= 0 && passed >= (uint64_t)timeout && is_waited_for(c, number))
             return -ETIMEDOUT;
     }
     return stream_is(c, number) ? 0 : -ECANCELED; /* by a callback of another call */

@@ -18,6 +18,7 @@ struct creditd_status_result {
     char health[32]; /* "ok", "degraded", "stopping" */
     int64_t uptime;
     struct {
+        bool asked; /* since the daemon started; else nobody knows whether it is reachable */
         bool reachable;
         bool helper;     /* creditd-sync is connected */
         char paused[64]; /* why nothing is pushed: "unauthorized", … */

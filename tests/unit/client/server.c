@@ -1,6 +1,7 @@
 /* A small daemon: see server.h. */
 #include "server.h"
 #include "answers.h"
+#include "happenings.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -287,6 +288,9 @@ static int answer(struct server *server, const struct message *message, msgpack_
     server->last = params;
     if (method == PROTO_METHOD_CREDITS_CONSUME)
         return consume(server, message, &params, output);
+    r = answer_events(server, method, message, &params, output);
+    if (r <= 0)
+        return r;
     if (is_change(method))
         return change(server, method, message, &params, output);
     message_pack_result(output, message->msgid);

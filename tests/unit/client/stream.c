@@ -1,7 +1,7 @@
 /* Subscriptions, driven without a socket: which events reach the hooks, what is acknowledged, and
  * where the stream goes on after each kind of trouble. */
-#include "fake.h"
 #include "stream.h"
+#include "fake.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
@@ -517,7 +517,7 @@ Test(stream, a_gap_that_says_not_where_ends_it)
         fake_answer_gap(&fake, last_request(), oldest[i]);
         turn();
         cr_assert_eq(seen.changes[seen.change_count - 1], CREDITD_STREAM_ENDED);
-        cr_assert_eq(seen.status, CREDITD_GAP);
+        cr_assert_eq(seen.status, -EPROTO);
     }
 }
 
@@ -564,6 +564,29 @@ Test(stream, a_hook_may_unsubscribe)
     GIVEN(1);
     cr_assert_eq(creditd_pending(c), 0);
     cr_assert_eq(fake.count, 1, "nothing is acknowledged for a stream that is gone");
+}
+
+Test(stream, unsubscribing_still_acknowledges_what_was_dealt_with)
+{
+    begin((struct creditd_subscribe_request){.subscriber = "s"}, 0, 0);
+    for (int i = 1; i <= 3; i++)
+        fake_event(&fake, i, "credits.low");
+    turn();
+    cr_assert_eq(fake.count, 2);
+    creditd_unsubscribe(c);
+    cr_assert_eq(creditd_pending(c), 2, "the first acknowledgement, and the last");
+    turn();
+    cr_assert_eq(last_request()->sequence, 3);
+    fake_answer_acked(&fake, &fake.requests[1]);
+    fake_answer_acked(&fake, &fake.requests[2]);
+    turn();
+    cr_assert_eq(creditd_pending(c), 0);
+    /* What is on its way already is not sent twice. */
+    begin((struct creditd_subscribe_request){.subscriber = "s"}, 3, 3);
+    fake_event(&fake, 4, "credits.low");
+    turn();
+    creditd_unsubscribe(c);
+    cr_assert_eq(creditd_pending(c), 1);
 }
 
 Test(stream, a_hook_may_close_the_connection)
