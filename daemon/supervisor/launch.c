@@ -54,6 +54,8 @@ static int collect_fds(struct supervisor *supervisor, const struct role *role, s
         if (!r)
             add_fd(fds, fds->owned, SERVICE_FD_SERVE);
         break;
+    case ROLE_FRONT:
+        break;
     case ROLE_SANDBOX:
         r = sandbox_open(&supervisor->sandbox, &fds->output);
         break;
@@ -78,6 +80,10 @@ static void collect_arguments(const struct supervisor *supervisor, const struct 
     if (role->spec->kind == ROLE_OWNER && options->state_dir) {
         arguments[count++] = "--state-dir";
         arguments[count++] = options->state_dir;
+    }
+    if (role->spec->kind == ROLE_FRONT) {
+        arguments[count++] = "--socket";
+        arguments[count++] = supervisor->sockets.client_path;
     }
     arguments[count] = NULL;
 }

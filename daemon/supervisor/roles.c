@@ -5,10 +5,16 @@
 #include <util/macros.h>
 #include <util/service.h>
 
+static bool http_is_wanted(const struct config *config)
+{
+    return config->http.listen != NULL;
+}
+
 const struct role_spec role_specs[] = {
-    {"creditd-sandbox", "sandbox", ROLE_SANDBOX, NULL, false},
-    {"creditd-serve", "serve", ROLE_OWNER, NULL, false},
-    {"creditd-sync", "sync", ROLE_HELPER, SERVICE_FD_SYNC, true},
+    {"creditd-sandbox", "sandbox", ROLE_SANDBOX, NULL, false, NULL},
+    {"creditd-serve", "serve", ROLE_OWNER, NULL, false, NULL},
+    {"creditd-sync", "sync", ROLE_HELPER, SERVICE_FD_SYNC, true, NULL},
+    {"creditd-http", "http", ROLE_FRONT, NULL, false, http_is_wanted},
 };
 const size_t role_spec_count = ARRAY_SIZE(role_specs);
 

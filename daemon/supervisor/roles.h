@@ -3,7 +3,8 @@
  *
  * serve listens: for clients, and on one channel for each kind of helper. A helper gets one end of
  * a connection to its channel. So a helper or serve can be started again alone, and nobody has to
- * hand a new socket to a process that runs already.
+ * hand a new socket to a process that runs already. A front is a client of serve like any other,
+ * and listens for itself.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 #include <util/config.h>
 
 /* In the order in which they are stopped. */
-enum role_kind { ROLE_OWNER, ROLE_HELPER, ROLE_SANDBOX };
+enum role_kind { ROLE_FRONT, ROLE_OWNER, ROLE_HELPER, ROLE_SANDBOX };
 
 struct role_spec {
     const char *executable;
@@ -20,6 +21,7 @@ struct role_spec {
     enum role_kind kind;
     const char *channel; /* of a helper: the name under which serve listens for it */
     bool holds_key;      /* gets the API key, the address of upstream and the proxies */
+    bool (*is_wanted)(const struct config *config); /* NULL: always */
 };
 
 extern const struct role_spec role_specs[];

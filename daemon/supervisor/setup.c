@@ -60,10 +60,12 @@ static int add_role(struct supervisor *supervisor, const struct role_spec *spec)
     return r;
 }
 
-static int add_roles(struct supervisor *supervisor)
+static int add_roles(struct supervisor *supervisor, const struct config *config)
 {
     for (size_t i = 0; i < role_spec_count; i++) {
         if (role_specs[i].kind == ROLE_SANDBOX && !supervisor->options->sandbox)
+            continue;
+        if (role_specs[i].is_wanted && !role_specs[i].is_wanted(config))
             continue;
         if (add_role(supervisor, &role_specs[i]) < 0)
             return 1;
@@ -130,7 +132,7 @@ static int set_up(struct supervisor *supervisor)
     if (!status)
         status = read_config(supervisor, &config);
     if (!status)
-        status = add_roles(supervisor);
+        status = add_roles(supervisor, config);
     if (status)
         return status;
     if (take_api_key(supervisor) < 0 || open_signals(&supervisor->signal_fd) < 0) {

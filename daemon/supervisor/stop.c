@@ -1,7 +1,7 @@
 /*
- * Stopping, in the order of enum role_kind: serve first, which then takes no more requests and
- * writes down what it has, while its helpers still answer; the helpers, which mostly end by
- * themselves as their connection closes; the sandbox last.
+ * Stopping, in the order of enum role_kind: creditd-http first, whose requests serve still answers;
+ * serve, which then takes no more requests and writes down what it has, while its helpers still
+ * answer; the helpers, which mostly end by themselves as their connection closes; the sandbox last.
  */
 #include "supervisor.h"
 #include <signal.h>
@@ -15,7 +15,7 @@ void supervisor_stop(struct supervisor *supervisor, int status)
     if (supervisor->stopping)
         return;
     supervisor->stopping = true;
-    supervisor->stop_phase = ROLE_OWNER;
+    supervisor->stop_phase = ROLE_FRONT;
     supervisor->kill_at_ms = supervisor_now_ms() + supervisor->stop_timeout_ms;
     (void)service_notify("STOPPING=1"); /* who does not hear it sees us end */
     sockets_close_client(&supervisor->sockets);

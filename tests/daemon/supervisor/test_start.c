@@ -65,6 +65,37 @@ Test(start, descriptors_are_exactly_those)
     actor_free(sync);
 }
 
+/* Only where it has an address; a client like others, and the first to stop. */
+Test(start, http_is_a_client_of_serve_s)
+{
+    const char *const variables[] = {"STELLAR_TOOLS_API_KEY=sk_live_1", NULL};
+    CLEANUP(cleanup_free) char *key = NULL;
+    struct actor *serve, *sync, *http;
+
+    stage_write(stage, "creditd.conf", "[http]\nlisten = 127.0.0.1:0\n");
+    stage_start(stage, NULL, variables);
+    serve = stage_actor(stage, "creditd-serve");
+    sync = stage_actor(stage, "creditd-sync");
+    http = stage_actor(stage, "creditd-http");
+    check_lines(http, "arg", "--config\n%s\n--socket\n%s\n", stage->config, stage->socket);
+    check_lines(http, "fd", "0 /dev/\n1 pipe:\n2 pipe:\n");
+    key = actor_variable(http, "STELLAR_TOOLS_API_KEY");
+    cr_assert_null(key);
+    actor_tell(serve, "ready");
+    actor_tell(sync, "ready");
+    actor_tell(http, "ready");
+    stage_output(stage, "creditd: ready on ");
+    kill(stage->supervisor, SIGTERM);
+    actor_expect(http, "TERM");
+    actor_tell(serve, "ping");
+    actor_expect(serve, "pong");
+    actor_tell(http, "exit 0");
+    actor_expect(serve, "TERM");
+    actor_free(serve);
+    actor_free(sync);
+    actor_free(http);
+}
+
 static mode_t mode_of(const char *suffix)
 {
     CLEANUP(cleanup_free) char *path = NULL;

@@ -28,5 +28,7 @@ grep -q '^PrivateNetwork=yes' "$units/creditd-serve.service"
 grep -q '^RestrictAddressFamilies=AF_UNIX$' "$units/creditd-serve.service"
 grep -q '^SocketMode=0600' "$units/creditd-sync.socket"
 grep -q '^SocketUser=creditd-sync' "$units/creditd-sync.socket"
+grep -q '^PrivateNetwork=yes' "$units/creditd-http.service"
+grep -q '^SocketMode=0660' "$units/creditd-http.socket"
 users=$(sed -n 's/^User=//p' "$units"/*.service | sort | uniq -d)
 [ -z "$users" ]
