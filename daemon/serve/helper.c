@@ -3,6 +3,7 @@
 #include "serve.h"
 #include "writes.h"
 #include <errno.h>
+#include <proto/message.h>
 #include <proto/upstream.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,19 @@ static void on_come(void *userdata)
     struct helper *helper = userdata;
 
     core_set_helper(helper->serve->core, true, serve_now(helper->serve));
+    waiting_wake(&helper->serve->waiting, waiting_helper_key());
+}
+
+/* Events say which kind of key they came about under. */
+static void on_hello(const msgpack_object *params, void *userdata)
+{
+    struct helper *helper = userdata;
+    int livemode, r = 0;
+
+    if (map_get_bool(params, "livemode", &livemode) == 1)
+        r = core_set_livemode(helper->serve->core, livemode != 0, serve_now(helper->serve));
+    if (r < 0)
+        log_error("recording which kind of key creditd-sync has: %s", strerror(-r));
 }
 
 static void on_gone(void *userdata)
@@ -232,6 +246,7 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
     static const struct helper_role role = {
         .program = "creditd-sync",
         .hello = UPSTREAM_NOTIFY_HELLO,
+        .on_hello = on_hello,
         .on_come = on_come,
         .on_gone = on_gone,
     };

@@ -16,9 +16,11 @@ static void on_notification(struct ipc_channel *channel, const char *method, siz
     const char *hello = socket->role->hello;
 
     (void)channel;
-    (void)params;
-    if (method_length == strlen(hello) && memcmp(method, hello, method_length) == 0)
-        log_info("%s is there", socket->role->program);
+    if (method_length != strlen(hello) || memcmp(method, hello, method_length) != 0)
+        return;
+    log_info("%s is there", socket->role->program);
+    if (socket->role->on_hello != NULL)
+        socket->role->on_hello(params, socket->userdata);
 }
 
 static void on_closed(struct ipc_channel *channel, enum ipc_close_reason reason, void *userdata)

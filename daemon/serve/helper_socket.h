@@ -16,6 +16,7 @@ struct serve;
 struct helper_role {
     const char *program; /* for the log */
     const char *hello;   /* the notification with which a helper begins */
+    void (*on_hello)(const msgpack_object *params, void *userdata); /* may be NULL */
     /* A helper is there: on_gone is called once for each of these, when all of its requests have
      * been called back. */
     void (*on_come)(void *userdata);

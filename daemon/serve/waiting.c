@@ -22,6 +22,8 @@
 #define INTENT_TAG UINT64_C(0x696e7465)
 #define ERRAND_TAG UINT64_C(0x65727261)
 #define SEARCH_TAG UINT64_C(0x73656172)
+#define WEBHOOK_TAG UINT64_C(0x77656268)
+#define HELPER_TAG UINT64_C(0x68656c70)
 
 struct target {
     struct waiting *waiting;
@@ -53,6 +55,16 @@ struct hash128 waiting_errand_key(uint64_t errand)
 struct hash128 waiting_search_key(uint64_t search)
 {
     return (struct hash128){search, SEARCH_TAG};
+}
+
+struct hash128 waiting_webhook_key(uint64_t check)
+{
+    return (struct hash128){check, WEBHOOK_TAG};
+}
+
+struct hash128 waiting_helper_key(void)
+{
+    return (struct hash128){0, HELPER_TAG};
 }
 
 static void timer_update(struct waiting *waiting);
@@ -269,7 +281,9 @@ int waiting_park(struct waiting *waiting, struct request *request, struct hash12
     if (r < 0)
         return r;
     list_append(&target->parked, &request->parked->of_target);
-    request->parked->answer = errand_answer_unref(request->parked->answer);
+    /* A webhook's verdict stays while the request waits for more. */
+    if (request->parked->stage != WAIT_WEBHOOK || request->wait_stage != WAIT_WEBHOOK)
+        request->parked->answer = errand_answer_unref(request->parked->answer);
     request->parked->stage = request->wait_stage;
     request->parked->waits = key;
     if (request->wait_intent != 0)

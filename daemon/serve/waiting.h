@@ -68,3 +68,6 @@ void parked_free(struct parked *parked);
 struct hash128 waiting_intent_key(uint64_t sequence);
 struct hash128 waiting_errand_key(uint64_t errand);
 struct hash128 waiting_search_key(uint64_t search);
+struct hash128 waiting_webhook_key(uint64_t check);
+/* Of who waits for a creditd-sync to be there. */
+struct hash128 waiting_helper_key(void);

@@ -25,6 +25,7 @@ enum wait_stage {
     WAIT_HISTORY,
     WAIT_WRITE,
     WAIT_INTENT,
+    WAIT_WEBHOOK,
 };
 
 /* Begins an intent, once, and waits for its end: true: *ret_intent is DONE. `key` is an app's;

@@ -203,6 +203,31 @@ json_t *fake_objects_answer(struct fake_sync *sync, const char *method, const js
     return NULL;
 }
 
+/* The signature is a word, and says what becomes of it. */
+json_t *fake_webhook_answer(struct fake_sync *sync, const json_t *params)
+{
+    const char *word = text(params, "signature");
+    json_t *body, *data, *object, *previous;
+
+    atomic_fetch_add(&sync->webhooks, 1);
+    if (strcmp(word, "none") == 0)
+        return json_pack("{s:s, s:s}", "verdict", "unavailable", "message", "no webhook secret");
+    if (strcmp(word, "good") != 0)
+        return json_pack("{s:s, s:s}", "verdict", "invalid", "message", word);
+    body = json_loads(text(params, "body"), 0, NULL);
+    cr_assert_not_null(body, "%s", text(params, "body"));
+    data = json_object_get(body, "data");
+    object = json_object_get(data, "object");
+    previous = json_object_get(data, "previous_attributes");
+    json_object_set_new(body, "verdict", json_string("valid"));
+    json_object_set_new(body, "message", json_null());
+    json_object_set_new(body, "created", json_integer(1768867200000)); /* 2026-01-20 */
+    json_object_set(body, "object", object != NULL ? object : json_null());
+    json_object_set(body, "previous_attributes", previous != NULL ? previous : json_null());
+    json_object_del(body, "data");
+    return body;
+}
+
 void fake_objects_init(struct fake_sync *sync)
 {
     sync->customers = json_array();

@@ -169,7 +169,9 @@ static void take_request(struct fake_sync *sync, const struct harness_message *m
         return;
     pthread_mutex_lock(&sync->lock);
     sync->last_timeout = json_integer_value(json_object_get(message->params, "timeout"));
-    if (sync->unreachable)
+    if (strcmp(message->method, "webhook.verify") == 0)
+        result = fake_webhook_answer(sync, message->params);
+    else if (sync->unreachable)
         result = fake_answer("not_sent", 0);
     else if (strcmp(message->method, "auth.session") == 0)
         result = answer_session(sync, message->params);

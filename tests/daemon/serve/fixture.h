@@ -36,6 +36,7 @@ struct fake_sync {
     atomic_int valid_for;      /* of sessions, ms */
     atomic_int lose_creates;   /* so many creates more are made, and not answered */
     /* Requests so far: */
+    atomic_int webhooks;
     atomic_int creates, updates, customer_reads, searches, lists, payments, accesses;
     atomic_int sessions;                                       /* credentials asked for so far */
     atomic_int products, balances, pushes, histories, reloads; /* requests so far */
@@ -85,6 +86,7 @@ void fake_sync_stop(struct fake_sync *sync);
 json_t *fake_answer(const char *outcome, int status);
 /* --- fake_objects.c --- */
 json_t *fake_objects_answer(struct fake_sync *sync, const char *method, const json_t *params);
+json_t *fake_webhook_answer(struct fake_sync *sync, const json_t *params);
 void fake_objects_init(struct fake_sync *sync);
 void fake_objects_deinit(struct fake_sync *sync);
 void fake_add_customer(struct fake_sync *sync, const char *id, const char *email);

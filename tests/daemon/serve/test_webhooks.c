@@ -1,0 +1,515 @@
+/*
+ * Webhooks, as whoever delivers them sees it: what they change and tell, how often they may come,
+ * and in which order. The stand-in for creditd-sync believes those whose signature is "good".
+ */
+#include "fixture.h"
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fixture fixture;
+
+static void teardown(void)
+{
+    fixture_deinit(&fixture);
+}
+
+TestSuite(webhooks, .fini = teardown, .timeout = 100);
+
+#define WEBHOOK_TEST(name) FIXTURE_TEST(webhooks, name, &fixture, NULL)
+#define call(...) harness_call(&fixture.client, __VA_ARGS__)
+#define call_error(...) harness_call_error(&fixture.client, __VA_ARGS__)
+
+static void restart(int signal)
+{
+    harness_connection_deinit(&fixture.client);
+    harness_process_stop(&fixture.serve, signal);
+    fake_sync_stop(&fixture.sync);
+    fixture_start_serve(&fixture);
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    fixture_connect(&fixture, &fixture.client);
+}
+
+static void go_offline(void)
+{
+    fake_sync_stop(&fixture.sync);
+    fixture_wait_status(&fixture, "upstream.helper", 0);
+}
+
+/* --- delivering --- */
+
+struct hook {
+    const char *id, *type, *object;
+};
+
+static char *body_of(const struct hook *hook)
+{
+    char *body = NULL;
+
+    cr_assert_gt(asprintf(&body, "{\"id\": \"%s\", \"type\": \"%s\", \"data\": {\"object\": %s}}",
+                          hook->id, hook->type, hook->object),
+                 0);
+    return body;
+}
+
+static json_t *deliver(const struct hook *hook)
+{
+    char *body = body_of(hook);
+    json_t *answer = call("webhook.deliver", "{s:s, s:s}", "body", body, "signature", "good");
+
+    cr_assert_str_eq(harness_text(answer, "id"), hook->id);
+    cr_assert_str_eq(harness_text(answer, "type"), hook->type);
+    free(body);
+    return answer;
+}
+
+/* `expected`: duplicate, ignored, changed and the number of events. */
+static void expect(const struct hook *hook, const char *expected)
+{
+    json_t *answer = deliver(hook);
+    char text[16];
+
+    snprintf(text, sizeof(text), "%s%s%s%d", harness_bool(answer, "duplicate") ? "d" : "",
+             harness_bool(answer, "ignored") ? "i" : "", harness_bool(answer, "changed") ? "c" : "",
+             (int)harness_int(answer, "events"));
+    cr_expect_str_eq(text, expected, "%s %s: %s", hook->id, hook->type, text);
+    json_decref(answer);
+}
+
+static void refused(const struct hook *hook, const char *signature, const char *code)
+{
+    char *body = body_of(hook);
+
+    fixture_check_error(
+        call_error("webhook.deliver", "{s:s, s:s}", "body", body, "signature", signature), code,
+        NULL, NULL);
+    free(body);
+}
+
+/* All events so far: "TYPE OBJECT, …", where OBJECT is the object's email, name or status. */
+static char *events(void)
+{
+    json_t *page = call("event.list", "{s:i}", "limit", 100), *event;
+    char *text = calloc(1, 8192);
+    size_t i;
+
+    json_array_foreach(json_object_get(page, "data"), i, event)
+    {
+        json_t *object = json_object_get(json_object_get(event, "data"), "object");
+        const char *state = json_string_value(json_object_get(object, "email"));
+        size_t length = strlen(text);
+
+        if (state == NULL)
+            state = json_string_value(json_object_get(object, "status"));
+        snprintf(text + length, 8192 - length, "%s%s %s", i > 0 ? ", " : "",
+                 harness_text(event, "type"), state != NULL ? state : "?");
+    }
+    json_decref(page);
+    return text;
+}
+
+static void expect_events(const char *expected)
+{
+    char *text = events();
+
+    cr_expect_str_eq(text, expected, "%s", text);
+    free(text);
+}
+
+/* --- the same, in any order and any number --- */
+
+#define AT(day) "\"updated_at\": \"2026-01-" #day "T00:00:00Z\", "
+#define YOUNG "\"created_at\": \"2026-01-19T00:00:00Z\""
+#define CUSTOMER(email, day) "{\"id\": \"cus_9\", \"email\": \"" email "\", " AT(day) YOUNG "}"
+#define SUB(status, day)                                                                           \
+    "{\"id\": \"sub_1\", \"customer_id\": \"cus_1\", \"product_id\": \"prod_1\", \"status\": "     \
+    "\"" status "\", " AT(day) YOUNG "}"
+#define REFUND(status)                                                                             \
+    "{\"id\": \"rf_1\", \"customer_id\": \"cus_1\", \"status\": \"" status "\", " YOUNG "}"
+
+static const struct hook hooks[] = {
+    {"wh_evt_1", "customer.created", CUSTOMER("a", 19)},
+    {"wh_evt_2", "customer.updated", CUSTOMER("b", 20)},
+    {"wh_evt_3", "subscription.created", SUB("active", 19)},
+    {"wh_evt_4", "subscription.canceled", SUB("canceled", 20)},
+    {"wh_evt_5", "refund.succeeded", REFUND("succeeded")},
+    {"wh_evt_6", "subscription.created",
+     "{\"id\": \"sub_2\", \"customer_id\": \"cus_1\", \"status\": \"active\", " AT(20) YOUNG "}"},
+};
+#define HOOKS (sizeof(hooks) / sizeof(hooks[0]))
+
+/* As StellarTools has them in the end, and as the store must: what is read without StellarTools. */
+static void expect_state(void)
+{
+    json_t *customer, *list, *rows;
+
+    go_offline();
+    customer = call("customer.retrieve", "{s:s}", "customer_id", "cus_9");
+    cr_expect_str_eq(harness_text(customer, "email"), "b");
+    json_decref(customer);
+    list = call("subscription.list", "{s:s}", "customer_id", "cus_1");
+    rows = json_object_get(list, "data");
+    cr_expect_eq(json_array_size(rows), 2);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        bool first = strcmp(harness_text(json_array_get(rows, i), "id"), "sub_1") == 0;
+
+        cr_expect_str_eq(harness_text(json_array_get(rows, i), "status"),
+                         first ? "canceled" : "active");
+    }
+    json_decref(list);
+}
+
+/* The list is known, and empty. */
+static void know_list(void)
+{
+    json_decref(call("subscription.list", "{s:s}", "customer_id", "cus_1"));
+}
+
+static int compare_words(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char *sorted(char *text)
+{
+    size_t count = 0, size = strlen(text) + 64, length = 0;
+    char *words[32], *save = NULL, *joined = calloc(1, size);
+
+    for (char *word = strtok_r(text, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save))
+        words[count++] = word;
+    qsort(words, count, sizeof(words[0]), compare_words);
+    for (size_t i = 0; i < count; i++)
+        length +=
+            (size_t)snprintf(joined + length, size - length, "%s%s", i > 0 ? ", " : "", words[i]);
+    free(text);
+    return joined;
+}
+
+/* Types alone, in any order: an event tells what was known when it came about. */
+static void expect_types(const char *expected)
+{
+    char *text = events(), *out = text;
+
+    for (const char *in = text; *in != '\0';) {
+        while (*in != '\0' && *in != ' ')
+            *out++ = *in++;
+        while (*in != '\0' && *in != ',')
+            in++;
+        if (*in == ',') {
+            *out++ = ',';
+            in += 2;
+        }
+    }
+    *out = '\0';
+    text = sorted(text);
+    cr_expect_str_eq(text, expected, "%s", text);
+    free(text);
+}
+
+#define ALL_TYPES                                                                                  \
+    "customer.created, customer.updated, refund.created, refund.succeeded, "                       \
+    "subscription.canceled, subscription.created, subscription.created"
+
+WEBHOOK_TEST(in_order)
+{
+    know_list();
+    for (size_t i = 0; i < HOOKS; i++)
+        expect(&hooks[i], i == 4 ? "c2" : "c1");
+    expect_events("customer.created a, customer.updated b, subscription.created active, "
+                  "subscription.canceled canceled, refund.created succeeded, "
+                  "refund.succeeded succeeded, subscription.created active");
+    expect_types(ALL_TYPES);
+    expect_state();
+}
+
+WEBHOOK_TEST(each_twice)
+{
+    know_list();
+    for (size_t i = 0; i < HOOKS; i++) {
+        json_decref(deliver(&hooks[i]));
+        expect(&hooks[i], "d0");
+    }
+    for (size_t i = 0; i < HOOKS; i++)
+        expect(&hooks[i], "d0");
+    expect_types(ALL_TYPES);
+    expect_state();
+}
+
+WEBHOOK_TEST(reversed)
+{
+    know_list();
+    for (size_t i = HOOKS; i-- > 0;)
+        json_decref(deliver(&hooks[i]));
+    expect_types(ALL_TYPES);
+    expect_state();
+}
+
+WEBHOOK_TEST(reversed_where_nothing_was_known)
+{
+    for (size_t i = HOOKS; i-- > 0;)
+        json_decref(deliver(&hooks[i]));
+    expect_types(ALL_TYPES);
+}
+
+/* Of each, too: one by somebody else, and one that is 301 s old. */
+WEBHOOK_TEST(among_those_that_are_not_believed)
+{
+    const struct hook forged = {"wh_evt_7", "customer.updated", CUSTOMER("forged", 20)};
+
+    know_list();
+    refused(&forged, "of another secret", "permission_denied");
+    for (size_t i = 0; i < HOOKS; i++) {
+        refused(&hooks[i], "301 s old", "permission_denied");
+        json_decref(deliver(&hooks[i]));
+        refused(&forged, "of another secret", "permission_denied");
+        refused(&forged, "none", "upstream_unavailable");
+    }
+    expect_types(ALL_TYPES);
+    expect_state();
+}
+
+WEBHOOK_TEST(over_a_restart)
+{
+    know_list();
+    for (size_t i = 0; i < HOOKS; i++) {
+        json_decref(deliver(&hooks[i]));
+        if (i % 2 == 0)
+            restart(i % 4 == 0 ? SIGKILL : SIGTERM);
+        expect(&hooks[i], "d0");
+    }
+    expect_types(ALL_TYPES);
+    expect_state();
+}
+
+/* --- one by one --- */
+
+WEBHOOK_TEST(parameters)
+{
+    fixture_check_error(call_error("webhook.deliver", "{s:s}", "signature", "good"),
+                        "invalid_parameter", "parameter", "body");
+    fixture_check_error(call_error("webhook.deliver", "{s:i, s:s}", "body", 7, "signature", "x"),
+                        "invalid_parameter", "parameter", "body");
+    fixture_check_error(call_error("webhook.deliver", "{s:s, s:s}", "body", "", "signature", "x"),
+                        "invalid_parameter", "parameter", "body");
+    fixture_check_error(call_error("webhook.deliver", "{s:s}", "body", "{}"), "invalid_parameter",
+                        "parameter", "signature");
+    fixture_check_error(call_error("webhook.deliver", "{s:s, s:i}", "body", "{}", "signature", 1),
+                        "invalid_parameter", "parameter", "signature");
+    cr_assert_eq(fixture.sync.webhooks, 0);
+}
+
+WEBHOOK_TEST(what_is_passed_on_and_what_is_ignored)
+{
+    static const struct {
+        struct hook hook;
+        const char *expected;
+    } table[] = {
+        {{"wh_1", "payment.pending", "{\"id\": \"pay_1\", \"status\": \"pending\"}"}, "c1"},
+        {{"wh_2", "payment.confirmed", "{\"id\": \"pay_1\", \"status\": \"confirmed\"}"}, "c1"},
+        {{"wh_3", "payment.pending", "{\"id\": \"pay_1\", \"status\": \"pending\"}"}, "0"},
+        {{"wh_4", "payment_method.created", "{\"id\": \"pm_1\", \"status\": \"new\"}"}, "1"},
+        {{"wh_5", "payment_method.deleted", "{\"id\": \"pm_1\"}"}, "1"},
+        {{"wh_6", "checkout.created", "null"}, "1"},
+        {{"wh_7", "subscription.updated", "{\"id\": \"sub_1\", \"status\": \"whose\"}"}, "1"},
+        {{"wh_8", "credits.low", "{\"id\": \"x\"}"}, "i0"},
+        {{"wh_9", "customer.linked", "{\"id\": \"cus_1\"}"}, "i0"},
+        {{"wh_10", "invoice.created", "{\"id\": \"in_1\"}"}, "i0"},
+        {{"wh_10", "invoice.created", "{\"id\": \"in_1\"}"}, "di0"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        expect(&table[i].hook, table[i].expected);
+    expect_events("payment.pending pending, payment.confirmed confirmed, payment_method.created "
+                  "new, payment_method.deleted ?, checkout.created ?, subscription.updated whose");
+}
+
+WEBHOOK_TEST(a_deleted_customer_stays_deleted)
+{
+    const struct hook deleted = {"wh_1", "customer.deleted", CUSTOMER("a", 20)};
+    const struct hook late = {"wh_2", "customer.updated", CUSTOMER("b", 21)};
+
+    expect(&deleted, "c1");
+    expect(&late, "0");
+    fixture_check_error(call_error("customer.retrieve", "{s:s}", "customer_id", "cus_9"),
+                        "unknown_customer", NULL, NULL);
+    cr_assert_eq(fixture.sync.customer_reads, 1);
+    expect_events("customer.deleted a");
+    /* StellarTools has it after all. */
+    fake_add_customer(&fixture.sync, "cus_9", "c");
+    json_decref(call("customer.retrieve", "{s:s}", "customer_id", "cus_9"));
+}
+
+/* What webhooks brought of a customer's subscriptions is not the list. */
+WEBHOOK_TEST(a_partial_list_is_not_told)
+{
+    json_t *list, *row;
+
+    expect(&hooks[2], "c1");
+    fake_add_subscription(&fixture.sync, "sub_7", "cus_1");
+    list = call("subscription.list", "{s:s}", "customer_id", "cus_1");
+    cr_assert_eq(json_array_size(json_object_get(list, "data")), 1);
+    row = json_array_get(json_object_get(list, "data"), 0);
+    cr_assert_str_eq(harness_text(row, "id"), "sub_7");
+    cr_assert_not(harness_bool(list, "stale"));
+    json_decref(list);
+    cr_assert_eq(fixture.sync.lists, 1);
+}
+
+WEBHOOK_TEST(balances_are_read_anew_and_nobody_pays_for_it)
+{
+    const struct hook paid = {"wh_1", "payment.confirmed",
+                              "{\"id\": \"pay_1\", \"customer_id\": \"cus_1\"}"};
+    const struct hook other = {"wh_2", "subscription.updated",
+                               "{\"id\": \"s\", \"customer_id\": \"cus_1\", \"product_id\": "
+                               "\"prod_2\"}"};
+    const struct hook renamed = {"wh_3", "customer.updated", "{\"id\": \"cus_1\"}"};
+
+    json_decref(call("credits.balance", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "p1"));
+    json_decref(
+        call("credits.balance", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_2"));
+    json_decref(call("credits.balance", "{s:s, s:s}", "customer_id", "cus_2", "product_id", "p1"));
+    cr_assert_eq(fixture.sync.balances, 3);
+    expect(&renamed, "c1");
+    expect(&paid, "c1");
+    fake_sync_wait(&fixture.sync.balances, 5);
+    expect(&other, "c1");
+    fake_sync_wait(&fixture.sync.balances, 6);
+}
+
+/* --- creditd-sync comes and goes --- */
+
+WEBHOOK_TEST(one_that_comes_while_no_helper_is_there_waits)
+{
+    char *body = body_of(&hooks[0]);
+    struct harness_message message;
+
+    go_offline();
+    harness_send(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", body, "signature",
+                 "good");
+    json_decref(call("ping", "{}"));
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    cr_assert(harness_receive(&fixture.client, &message));
+    cr_assert(harness_bool(message.result, "changed"));
+    harness_message_deinit(&message);
+    free(body);
+}
+
+WEBHOOK_TEST(one_whose_verdict_was_lost_is_checked_again)
+{
+    char *body = body_of(&hooks[0]);
+    struct harness_message message;
+
+    fixture_wait_status(&fixture, "upstream.helper", 1);
+    fixture.sync.silent = true;
+    harness_send(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", body, "signature",
+                 "good");
+    json_decref(call("ping", "{}"));
+    fake_sync_stop(&fixture.sync);
+    fixture.sync.silent = false;
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    cr_assert(harness_receive(&fixture.client, &message));
+    cr_assert(harness_bool(message.result, "changed"));
+    harness_message_deinit(&message);
+    expect(&hooks[0], "d0");
+    free(body);
+}
+
+FIXTURE_TEST(webhooks, one_that_cannot_be_checked_in_time_is_refused, &fixture,
+             "[credits]\ncold_timeout = 50ms\n")
+{
+    go_offline();
+    refused(&hooks[0], "good", "upstream_unavailable");
+    expect_events("");
+}
+
+/* --- what else comes in --- */
+
+WEBHOOK_TEST(changes_of_our_own_are_told_once)
+{
+    const struct hook late = {"wh_1", "subscription.created",
+                              "{\"id\": \"sub_1\", \"customer_id\": \"cus_1\", \"status\": "
+                              "\"active\"}"};
+    json_t *list, *again;
+
+    know_list();
+    list = call("subscription.list", "{s:s}", "customer_id", "cus_1");
+    json_decref(
+        call("subscription.create", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1"));
+    expect(&late, "0");
+    json_decref(call("subscription.pause", "{s:s, s:s}", "customer_id", "cus_1", "subscription_id",
+                     "sub_1"));
+    json_decref(call("subscription.cancel", "{s:s, s:s}", "customer_id", "cus_1", "subscription_id",
+                     "sub_1"));
+    again = call("subscription.list", "{s:s}", "customer_id", "cus_1");
+    cr_assert_eq(json_array_size(json_object_get(again, "data")), 1);
+    cr_assert_eq(harness_int(list, "synced_at"), harness_int(again, "synced_at"),
+                 "one row does not make the list new");
+    json_decref(list);
+    json_decref(again);
+    json_decref(call("subscription.list", "{s:s, s:b}", "customer_id", "cus_1", "fresh", 1));
+    expect_events("subscription.created active, subscription.updated paused, "
+                  "subscription.canceled paused");
+}
+
+WEBHOOK_TEST(what_others_changed_is_found_at_a_refresh)
+{
+    fake_add_subscription(&fixture.sync, "sub_1", "cus_1");
+    fake_add_customer(&fixture.sync, "cus_9", "a");
+    json_decref(call("customer.retrieve", "{s:s}", "customer_id", "cus_9"));
+    know_list();
+    expect_events("");
+    restart(SIGKILL); /* what is stored is compared with as well */
+    fake_add_subscription(&fixture.sync, "sub_2", "cus_1");
+    pthread_mutex_lock(&fixture.sync.lock);
+    json_object_set_new(json_array_get(fixture.sync.subscriptions, 0), "status",
+                        json_string("canceled"));
+    json_object_set_new(json_array_get(fixture.sync.customers, 0), "email", json_string("b"));
+    pthread_mutex_unlock(&fixture.sync.lock);
+    json_decref(call("subscription.list", "{s:s, s:b}", "customer_id", "cus_1", "fresh", 1));
+    json_decref(call("customer.retrieve", "{s:s, s:b}", "customer_id", "cus_9", "fresh", 1));
+    expect_events("subscription.canceled canceled, subscription.created active, "
+                  "customer.updated b");
+}
+
+/* The list is in the store, and not in memory, when the answer to a create comes. */
+WEBHOOK_TEST(a_create_finds_the_list_that_is_stored)
+{
+    fake_add_subscription(&fixture.sync, "sub_7", "cus_1");
+    know_list();
+    restart(SIGTERM);
+    json_decref(
+        call("subscription.create", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1"));
+    go_offline();
+    json_decref(call("subscription.retrieve", "{s:s, s:s}", "customer_id", "cus_1",
+                     "subscription_id", "sub_7"));
+    json_decref(call("subscription.retrieve", "{s:s, s:s}", "customer_id", "cus_1",
+                     "subscription_id", "sub_2"));
+    expect_events("subscription.created active");
+}
+
+WEBHOOK_TEST(a_refund_whose_answer_was_lost_is_settled_by_its_webhook)
+{
+    struct hook made = {"wh_1", "refund.succeeded", NULL};
+    json_t *list, *again;
+    char *object;
+
+    fixture.sync.lose_creates = 1;
+    fixture_check_error(
+        call_error("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1"),
+        "conflict", NULL, NULL);
+    pthread_mutex_lock(&fixture.sync.lock);
+    object = json_dumps(json_array_get(fixture.sync.refunds, 0), 0);
+    pthread_mutex_unlock(&fixture.sync.lock);
+    made.object = object;
+    expect(&made, "c2");
+    list = call("push.list", "{s:s}", "state", "parked");
+    cr_assert_eq(json_array_size(json_object_get(list, "data")), 0);
+    json_decref(list);
+    again = call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1");
+    cr_assert_str_eq(harness_text(again, "id"), "rf_1");
+    json_decref(again);
+    cr_assert_eq(fixture.sync.creates, 1);
+    free(object);
+}
