@@ -2,6 +2,14 @@
 #include "ctl.h"
 #include <inttypes.h>
 
+/* A mistyped id looks like an empty account. */
+static void note_unknown(const struct creditd_balance_result *result)
+{
+    if (result->granted == 0 && result->consumed == 0 && result->upstream == 0)
+        printf("StellarTools knows no balance of %s for %s. Are the ids right?\n",
+               result->customer_id, result->product_id);
+}
+
 int run_balance(struct ctl *ctl)
 {
     struct creditd_balance_request request = {.fresh = ctl->options[OPTION_FRESH] != NULL};
@@ -33,6 +41,7 @@ int run_balance(struct ctl *ctl)
     table_row(&table, "synced", human_age(result.synced_at).bytes);
     table_print(&table, stdout);
     table_deinit(&table);
+    note_unknown(&result);
     ctl_note_staleness(result.stale, result.synced_at);
     return EXIT_DONE;
 }

@@ -37,7 +37,7 @@ enum exit_code {
     X(LIMIT, "limit", "N", "at most so many")                                                      \
     X(OFFSET, "offset", "N", "without so many of the newest")                                      \
     X(SOURCE, "source", "WORD", "upstream: ask StellarTools")                                      \
-    X(STATE, "state", "WORD", "only those: sending, doubt, parked, watched")                       \
+    X(STATE, "state", "WORD", "only those in that state, like parked")                             \
     X(REASON, "reason", "TEXT", "why, for the record")                                             \
     X(TTL, "ttl", "TIME", "for how long: 90s, 30m, 24h (10m)")                                     \
     X(EMAIL, "email", "ADDRESS", "the customer's email address")                                   \
@@ -209,5 +209,10 @@ int run_push_retry(struct ctl *ctl);
 int run_push_drop(struct ctl *ctl);
 int run_monitor(struct ctl *ctl);
 int run_events(struct ctl *ctl);
+int run_hooks(struct ctl *ctl);
+int run_hooks_retry(struct ctl *ctl);
+int run_hooks_drop(struct ctl *ctl);
+int run_refresh(struct ctl *ctl);
+int run_metrics(struct ctl *ctl);
 int run_call(struct ctl *ctl);
 int run_decode(struct ctl *ctl);

@@ -75,6 +75,16 @@ static const struct command commands[] = {
      "events as they come, a line each, until it is interrupted", run_monitor},
     {"events", "", 0, 0, BIT(TYPES) | BIT(AFTER) | BIT(LIMIT),
      "the events that are kept, oldest first", run_events},
+    /* Before the one of one word, which would be taken for it. */
+    {"hooks retry", "HOOK [EVENT]", 1, 2, 0,
+     "delivers what has failed or is parked now, all of it or one event", run_hooks_retry},
+    {"hooks drop", "HOOK EVENT", 2, 2, 0, "gives up an event that could not be delivered",
+     run_hooks_drop},
+    {"hooks", "[HOOK]", 0, 1, BIT(STATE) | BIT(LIMIT),
+     "how far the hooks are, and what they could not deliver", run_hooks},
+    {"refresh", "[PRODUCT]", 0, 1, BIT(CUSTOMER) | BIT(PRODUCT),
+     "has balances read from StellarTools soon: one, a customer's, or all", run_refresh},
+    {"metrics", "", 0, 0, 0, "figures, as Prometheus reads them", run_metrics},
     {"decode", "[FILE]", 0, 1, BIT(SECRETS), "captured messages as lines of JSON", run_decode},
 };
 

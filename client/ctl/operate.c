@@ -1,5 +1,6 @@
-/* The commands for operators: ping, status, push. */
+/* The commands for operators: ping, status, push, refresh, metrics. */
 #include "ctl.h"
+#include <inttypes.h>
 #include <string.h>
 
 int run_ping(struct ctl *ctl)
@@ -154,4 +155,59 @@ int run_push_retry(struct ctl *ctl)
 int run_push_drop(struct ctl *ctl)
 {
     return change_push(ctl, creditd_push_drop);
+}
+
+int run_refresh(struct ctl *ctl)
+{
+    const struct creditd_call_options options = {.repeat = CREDITD_REPEAT_SAFE};
+    const char *product = ctl->options[OPTION_PRODUCT];
+    struct creditd_map *params;
+    int64_t count;
+    int r;
+
+    if (!product && ctl->argument_count > 0)
+        product = ctl_argument(ctl, OPTION_PRODUCT, "the product");
+    r = ctl_no_more(ctl);
+    if (r == 0)
+        r = ctl_open(ctl);
+    if (r != 0)
+        return r;
+    params = creditd_map_new();
+    if (!params)
+        return ctl_usage(ctl, "no memory");
+    if (ctl->options[OPTION_CUSTOMER])
+        creditd_map_text(params, "customer_id", ctl->options[OPTION_CUSTOMER]);
+    if (product)
+        creditd_map_text(params, "product_id", product);
+    r = creditd_call(ctl->connection, "cache.refresh", params, &options);
+    creditd_map_free(params);
+    if (r != 0)
+        return ctl_fail(ctl);
+    count = creditd_value_int(
+        creditd_value_get(creditd_reply_result(creditd_last(ctl->connection)), "balances"), 0);
+    if (!ctl_print_json(ctl))
+        printf("%" PRId64 " %s will be read from StellarTools\n", count,
+               count == 1 ? "balance" : "balances");
+    return EXIT_DONE;
+}
+
+int run_metrics(struct ctl *ctl)
+{
+    const struct creditd_call_options options = {.repeat = CREDITD_REPEAT_SAFE};
+    const struct creditd_value *result;
+    size_t length;
+    const char *text;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    if (creditd_call(ctl->connection, "metrics", NULL, &options) != 0)
+        return ctl_fail(ctl);
+    if (ctl_print_json(ctl))
+        return EXIT_DONE;
+    result = creditd_reply_result(creditd_last(ctl->connection));
+    text = creditd_value_text(creditd_value_get(result, "text"), &length);
+    if (text)
+        fwrite(text, 1, length, stdout);
+    return EXIT_DONE;
 }

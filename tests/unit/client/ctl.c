@@ -32,6 +32,17 @@ Test(ctl, tables_for_people)
     has(out, "sufficient: it takes 5 credits");
 }
 
+Test(ctl, a_balance_that_stellartools_does_not_know_is_said)
+{
+    program_server.balance = -3; /* upstream 0, and nothing ever granted */
+    program_server.is_unknown = true;
+    cr_assert_eq(ctl("$P balance --customer cus_1 prod_1"), 0, "%s", err);
+    has(out, "StellarTools knows no balance of cus_1 for prod_1. Are the ids right?\n");
+    program_server.is_unknown = false;
+    cr_assert_eq(ctl("$P balance --customer cus_1 prod_1"), 0, "%s", err);
+    cr_assert_null(strstr(out, "knows no balance"));
+}
+
 Test(ctl, one_json_document_for_programs)
 {
     static const char *const lines[] = {

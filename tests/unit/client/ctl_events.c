@@ -129,6 +129,32 @@ Test(ctl_events, what_cannot_be_monitored)
     cr_assert_eq(ctl("$P monitor now"), 2);
 }
 
+Test(ctl_events, hooks_and_what_they_could_not_deliver)
+{
+    cr_assert_eq(ctl("$P hooks"), 0, "%s", err);
+    has(out, "hook      configured  up to event  running  failed  behind one  delivered  parked  "
+             "oldest\n"
+             "on_event  yes                  12        1       3           2       1234       4  "
+             "-\n\n");
+    has(out, "    7  on_event  credits.low  cus_1     parked        9       1  exited with 1  -\n");
+    has(out, "There are more: --limit shows them\n");
+    cr_assert_eq(ctl("$P hooks on_event --state parked --limit 3 --json"), 0, "%s", err);
+    json_decref(parse(out));
+    cr_assert(program_server.last.present & PROTO_BIT(HOOK));
+    cr_assert(program_server.last.present & PROTO_BIT(STATE));
+    cr_assert_eq(program_server.last.values[PROTO_PARAMETER_LIMIT].number, 3);
+    cr_assert_eq(ctl("$P hooks retry on_event"), 0, "%s", err);
+    cr_assert_str_eq(out, "on_event: retried\n");
+    cr_assert_not(program_server.last.present & PROTO_BIT(SEQUENCE));
+    cr_assert_eq(ctl("$P hooks retry on_event 7"), 0, "%s", err);
+    cr_assert_str_eq(out, "on_event, event 7: retried\n");
+    cr_assert_eq(ctl("$P hooks drop on_event 7"), 0, "%s", err);
+    cr_assert_str_eq(out, "on_event, event 7: dropped\n");
+    cr_assert_eq(ctl("$P hooks drop on_event"), 2);
+    cr_assert_eq(ctl("$P hooks drop on_event 0"), 2);
+    cr_assert_eq(program_server.asked[PROTO_METHOD_HOOK_DROP], 1);
+}
+
 Test(ctl_events, the_example_runs)
 {
     program_server.events = 11;

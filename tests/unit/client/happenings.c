@@ -163,6 +163,64 @@ static void list(struct server *server, const struct proto_params *params, msgpa
     pack_kv_int(p, "after", last);
 }
 
+static void pack_hook(msgpack_packer *p)
+{
+    pack_map(p, 10);
+    pack_kv_text(p, "hook", "on_event");
+    pack_kv_bool(p, "configured", 1);
+    pack_kv_int(p, "sequence", 12);
+    pack_kv_int(p, "waiting", 2);
+    pack_kv_int(p, "running", 1);
+    pack_kv_int(p, "failed", 3);
+    pack_kv_int(p, "parked", 4);
+    pack_kv_int(p, "delivered", 1234);
+    pack_kv_int(p, "failures", 5);
+    pack_kv_nil(p, "oldest");
+}
+
+static void pack_delivery(msgpack_packer *p)
+{
+    pack_map(p, 9);
+    pack_kv_text(p, "hook", "on_event");
+    pack_kv_int(p, "sequence", 7);
+    pack_kv_text(p, "type", "credits.low");
+    pack_kv_text(p, "customer_id", "cus_1");
+    pack_kv_text(p, "state", "parked");
+    pack_kv_int(p, "attempt", 9);
+    pack_kv_nil(p, "next_attempt_at");
+    pack_kv_int(p, "status", 1);
+    pack_kv_text(p, "message", "exited with 1");
+}
+
+/* Without an event it is for all of the hook. */
+static void answer_hooks(enum proto_method method, const struct proto_params *params,
+                         msgpack_packer *p)
+{
+    bool has_event = (params->present & PROTO_BIT(SEQUENCE)) != 0;
+
+    if (method == PROTO_METHOD_HOOK_LIST) {
+        pack_map(p, 3);
+        pack_key(p, "hooks");
+        pack_array(p, 1);
+        pack_hook(p);
+        pack_key(p, "data");
+        pack_array(p, 1);
+        pack_delivery(p);
+        pack_kv_bool(p, "has_more", 1);
+        return;
+    }
+    pack_map(p, 3);
+    pack_kv_text(p, "hook", "on_event");
+    pack_kv_int(p, "sequence", has_event ? params->values[PROTO_PARAMETER_SEQUENCE].number : -1);
+    pack_kv_text(p, "state", method == PROTO_METHOD_HOOK_DROP ? "dropped" : "retried");
+}
+
+static bool is_for_hooks(enum proto_method method)
+{
+    return method == PROTO_METHOD_HOOK_LIST || method == PROTO_METHOD_HOOK_RETRY ||
+           method == PROTO_METHOD_HOOK_DROP;
+}
+
 int answer_events(struct server *server, enum proto_method method, const struct message *message,
                   const struct proto_params *params, msgpack_sbuffer *output)
 {
@@ -170,12 +228,17 @@ int answer_events(struct server *server, enum proto_method method, const struct 
 
     if (method == PROTO_METHOD_EVENT_SUBSCRIBE)
         return subscribe(server, params, message->msgid, output);
-    if (method != PROTO_METHOD_EVENT_ACK && method != PROTO_METHOD_EVENT_LIST)
+    if (method != PROTO_METHOD_EVENT_ACK && method != PROTO_METHOD_EVENT_LIST &&
+        !is_for_hooks(method))
         return 1;
     message_pack_result(output, message->msgid);
     msgpack_packer_init(&p, output, msgpack_sbuffer_write);
     if (method == PROTO_METHOD_EVENT_LIST) {
         list(server, params, &p);
+        return 0;
+    }
+    if (is_for_hooks(method)) {
+        answer_hooks(method, params, &p);
         return 0;
     }
     if (params->values[PROTO_PARAMETER_SEQUENCE].number > server->place)

@@ -188,8 +188,8 @@ static void pack_balance(struct server *server, msgpack_packer *p)
     pack_kv_int(p, "upstream", server->balance + 3);
     pack_kv_int(p, "pending", 3);
     pack_kv_int(p, "held", 0);
-    pack_kv_int(p, "consumed", 7);
-    pack_kv_int(p, "granted", 107);
+    pack_kv_int(p, "consumed", server->is_unknown ? 0 : 7);
+    pack_kv_int(p, "granted", server->is_unknown ? 0 : 107);
     pack_kv_int(p, "units_per_credit", 1);
     pack_kv_bool(p, "stale", 0);
     pack_kv_int(p, "synced_at", 1700000000000);

@@ -33,6 +33,7 @@ struct server {
     int hang_ups; /* so many changes are done, and the connection is closed before the answer */
     int64_t events, events_gone;       /* how many have come about, and are kept no longer */
     int64_t place;                     /* that was acknowledged */
+    bool is_unknown;                   /* nothing was ever granted or spent */
     int cuts;                          /* so many streams are cut off after two events */
     size_t asked[PROTO_METHOD_COUNT_]; /* how often each method was asked for */
     struct proto_params last;          /* of the last request; texts are not there any more */
