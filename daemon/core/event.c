@@ -272,7 +272,7 @@ int event_log_load(struct core *core, const void *key, size_t key_length, const 
     uint64_t next = log->count ? kept_from(log) + log->count : log->last + 1;
     if (log->count && number < next)
         return 0; /* this record was replayed before */
-    if (log->count && number > next)
+    if (number > next)
         return -EBADMSG;
     r = reserve(log, log->count + 1);
     struct event_row *row = r == 0 ? malloc(sizeof(*row) + value_length) : NULL;
@@ -284,8 +284,6 @@ int event_log_load(struct core *core, const void *key, size_t key_length, const 
                               .length = (uint32_t)value_length};
     core_event_key(number, row->key);
     memcpy(row->value, value, value_length);
-    if (log->last == 0)
-        log->first = number;
     keep(log, row);
     return 0;
 }

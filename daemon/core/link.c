@@ -109,18 +109,14 @@ static void link_append_images(struct append *append, const struct link *link)
 }
 
 /* Both are made of the record's images. */
-static int add_events(struct core *core, struct append *append, const struct core_text *old,
-                      struct core_text customer, bool created)
+static int add_events(struct core *core, struct append *append, struct core_text customer,
+                      bool created)
 {
     struct event_note note = {.type = CORE_EVENT_CUSTOMER_CREATED, .customer = customer};
-    int r = 0;
+    int r = created ? event_log_add(core, append, &note) : 0;
 
-    if (created)
-        r = event_log_add(core, append, &note);
     note.type = CORE_EVENT_CUSTOMER_LINKED;
-    if (r == 0 && (!old || !same_text(*old, customer)))
-        r = event_log_add(core, append, &note);
-    return r;
+    return r == 0 ? event_log_add(core, append, &note) : r;
 }
 
 int link_make(struct core *core, struct core_text user_id, struct core_text customer,
@@ -150,7 +146,7 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
         append_image(&append, TABLE_CUSTOMER, customer.data, customer.length, image,
                      sizeof(*image) + length);
     }
-    r = add_events(core, &append, old ? &old_customer : NULL, customer, created && !known);
+    r = add_events(core, &append, customer, created && !known);
     if (r == 0)
         r = append_begin(core, &append, 0, true);
     if (r < 0)

@@ -517,8 +517,8 @@ const struct link *link_find(const struct core *core, struct core_text user_id);
 struct core_text link_customer(const struct link *link);
 const struct link *link_of_customer(const struct core *core, struct core_text customer);
 uint64_t link_sequence(const struct link *link);
-/* Makes a link by a record of its own; `body` (may be NULL) is the customer's object, `created`:
- * that we have just created. */
+/* Makes a link, which is a new one, by a record of its own; `body` (may be NULL) is the customer's
+ * object, `created`: that we have just created. */
 int link_make(struct core *core, struct core_text user_id, struct core_text customer,
               const void *body, size_t length, bool created, uint32_t uid, int64_t now,
               uint64_t *ret_sequence);

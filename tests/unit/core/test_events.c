@@ -472,19 +472,35 @@ Test(event, numbers_go_on_after_every_restart)
     cr_expect_eq(get(8).epoch, 7);
 }
 
+static int replay(struct core *core, size_t index)
+{
+    struct record record;
+    uint32_t missing;
+    cr_assert_eq(record_decode(stage.records[index].bytes, stage.records[index].size, &record), 0);
+    return core_replay(core, &record, stage.records[index].place, &missing);
+}
+
 Test(event, that_is_missing_in_between_is_damage)
 {
-    struct core_options options = stage.options;
     struct core *core;
-    uint32_t missing;
+    make_events(4);
+    cr_assert_eq(core_new(&stage.options, &core), 0);
+    cr_expect_eq(replay(core, 1), -EBADMSG); /* the store says that there is none */
+    cr_expect_eq(core_event_load(core, 1, 1), 0);
+    cr_expect_eq(replay(core, 1), 0);
+    cr_expect_eq(replay(core, 3), -EBADMSG);
+    core_free(core);
+}
+
+Test(event, records_may_be_replayed_again)
+{
+    struct core *core;
     make_events(3);
-    cr_assert_eq(core_new(&options, &core), 0);
-    for (size_t i = 0; i < 3; i += 2) {
-        struct record record;
-        cr_assert_eq(record_decode(stage.records[i].bytes, stage.records[i].size, &record), 0);
-        cr_expect_eq(core_replay(core, &record, stage.records[i].place, &missing),
-                     i == 0 ? 0 : -EBADMSG);
-    }
+    cr_assert_eq(core_new(&stage.options, &core), 0);
+    for (size_t i = 0; i < 6; i++)
+        cr_expect_eq(replay(core, i % 3), 0);
+    expect_range(core, 1, 3);
+    cr_expect_eq(core_event_through(core, 2), 2);
     core_free(core);
 }
 
