@@ -202,7 +202,12 @@ static size_t collect(struct event_reader *reader, const struct event_read *read
 
         if (told == NULL)
             break;
-        events[count++] = *told;
+        events[count] = *told;
+        if ((read->types & (1u << told->event.type)) == 0) { /* others have asked for it */
+            events[count].envelope = NULL;
+            events[count].length = 0;
+        }
+        count++;
     }
     return count;
 }
@@ -290,7 +295,6 @@ static void job_end(struct event_job *job, int result)
 
     (void)serve_now(reader->serve); /* something to do: the end of the turn */
     reader->job = NULL;
-    reader->changed = true;
     if (job->damaged != 0)
         log_error("event %" PRIu64 ": its record cannot be read; it is told without its object",
                   job->damaged);
@@ -302,8 +306,8 @@ static void job_end(struct event_job *job, int result)
     if (result < 0 || job->gone_through != 0)
         job_tell(job, result);
     job_free(job);
-    serve_reads(reader); /* while the cache has what was read for them */
-    event_reader_pump(reader);
+    reader->changed = true;
+    event_reader_pump(reader); /* at once: the cache has what was read */
 }
 
 static void job_done(uv_work_t *work, int status)
