@@ -19,20 +19,18 @@
 
 /* --- the process --- */
 
-static void child_exec(const char *directory, int input, int output, const char *secret,
-                       const char *strategy)
+static void child_exec(const char *directory, int input, int output, const char *program,
+                       const char *const *environment)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
-    setenv("BETTER_AUTH_SECRET", secret, 1);
     setenv("NODE_ENV", "test", 1);
-    if (strategy)
-        setenv("COOKIE_CACHE", strategy, 1);
-    else
-        unsetenv("COOKIE_CACHE");
+    unsetenv("COOKIE_CACHE");
+    for (; *environment; environment++)
+        putenv((char *)(uintptr_t)*environment);
     if (chdir(directory) == 0)
-        execlp("node", "node", "server.mjs", (char *)NULL);
+        execlp("node", "node", program, (char *)NULL);
     _exit(127);
 }
 
@@ -58,28 +56,59 @@ static void read_url(int output, char url[64])
     cr_assert_lt(snprintf(url, 64, "%s", line + strlen(words)), 64);
 }
 
-const char *better_auth_start(struct better_auth *app, const char *secret, const char *strategy)
+static void start(struct better_auth *app, const char *directory, const char *program,
+                  const char *const *environment)
 {
-    char *directory = NULL;
-    const char *missing = better_auth_install(&directory);
     int input[2], output[2];
 
-    *app = (struct better_auth){.input = -1};
-    if (missing)
-        return missing;
     cr_assert_eq(pipe2(input, O_CLOEXEC), 0);
     cr_assert_eq(pipe2(output, O_CLOEXEC), 0);
     app->pid = fork();
     cr_assert_geq(app->pid, 0);
     if (app->pid == 0)
-        child_exec(directory, input[0], output[1], secret, strategy);
+        child_exec(directory, input[0], output[1], program, environment);
     close(input[0]);
     close(output[1]);
     app->input = input[1];
     read_url(output[0], app->url);
     close(output[0]);
+}
+
+const char *better_auth_start(struct better_auth *app, const char *secret, const char *strategy)
+{
+    char *directory = NULL, given_secret[256], given_strategy[64];
+    const char *environment[] = {given_secret, strategy ? given_strategy : NULL, NULL};
+    const char *missing = better_auth_install(&directory);
+
+    *app = (struct better_auth){.input = -1};
+    if (missing)
+        return missing;
+    snprintf(given_secret, sizeof given_secret, "BETTER_AUTH_SECRET=%s", secret);
+    snprintf(given_strategy, sizeof given_strategy, "COOKIE_CACHE=%s", strategy ? strategy : "");
+    start(app, directory, "server.mjs", environment);
     free(directory);
     return NULL;
+}
+
+/* What it imports is looked for from where it lies; once it listens it has been read. */
+const char *better_auth_start_program(struct better_auth *app, const char *path,
+                                      const char *const *environment)
+{
+    char *directory = NULL, *copy = NULL, *text = harness_read_file(path);
+    const char *missing = better_auth_install(&directory);
+
+    *app = (struct better_auth){.input = -1};
+    cr_assert_not_null(text, "%s", path);
+    if (!missing) {
+        cr_assert_gt(asprintf(&copy, "%s/program-%d.mjs", directory, getpid()), 0);
+        harness_write_file(copy, text);
+        start(app, directory, copy, environment);
+        unlink(copy);
+    }
+    free(copy);
+    free(directory);
+    free(text);
+    return missing;
 }
 
 void better_auth_stop(struct better_auth *app)
@@ -87,6 +116,7 @@ void better_auth_stop(struct better_auth *app)
     if (app->pid <= 0)
         return;
     close(app->input);
+    kill(app->pid, SIGTERM);
     waitpid(app->pid, NULL, 0);
     *app = (struct better_auth){.input = -1};
 }

@@ -30,6 +30,10 @@ struct better_auth_session {
 
 /* `strategy`: of the cookie cache, "compact", "jwt" or "jwe"; NULL: none. NULL, or why not. */
 const char *better_auth_start(struct better_auth *app, const char *secret, const char *strategy);
+/* Another program in place of server.mjs, a file with imports of better-auth, which says where it
+ * listens as that one does; its environment as for a process of the harness. */
+const char *better_auth_start_program(struct better_auth *app, const char *path,
+                                      const char *const *environment);
 void better_auth_stop(struct better_auth *app);
 
 void better_auth_sign_up(const struct better_auth *app, const char *email, const char *name,
