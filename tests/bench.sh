@@ -30,7 +30,7 @@ install_missing $build_packages libhiredis-dev redis-server >&2
 build=build-bench
 [ -f $build/build.ninja ] || meson setup $build -Dbuildtype=release -Dtests=enabled >/dev/null
 ninja -C $build --quiet daemon/serve/creditd-serve daemon/sync/creditd-sync daemon/sandbox/creditd-sandbox \
-    daemon/supervisor/creditd tests/bench/creditd-load >&2
+    daemon/hook/creditd-hook daemon/supervisor/creditd tests/bench/creditd-load >&2
 
 work=$(mktemp -d "${BENCH_DIR:-$build}/bench.XXXXXX")
 work=$(cd "$work" && pwd)

@@ -20,7 +20,7 @@ if [ ! -f build/build.ninja ]; then
 fi
 [ -t 1 ] && echo "Building in build/ ..."
 programs="daemon/supervisor/creditd daemon/serve/creditd-serve daemon/sync/creditd-sync
-    daemon/sandbox/creditd-sandbox client/creditctl tests/fault/spender"
+    daemon/hook/creditd-hook daemon/sandbox/creditd-sandbox client/creditctl tests/fault/spender"
 # shellcheck disable=SC2086
 ninja -C build $programs >build/demo.log 2>&1 || {
     cat build/demo.log >&2

@@ -33,8 +33,9 @@ static const char *const names_for_all[] = {
     "LSAN_OPTIONS",
 };
 
-static const char *const names_for_key_holder[] = {
-    "CREDENTIALS_DIRECTORY",
+static const char *const names_for_key_holder[] = {"CREDENTIALS_DIRECTORY"};
+
+static const char *const names_to_reach_out[] = {
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTPS_PROXY",
@@ -68,8 +69,11 @@ static bool passes(const struct role_spec *role, const char *item)
         return false;
     if (name_is_among(item, names_for_all, ARRAY_SIZE(names_for_all)))
         return true;
-    return role->holds_key &&
-           name_is_among(item, names_for_key_holder, ARRAY_SIZE(names_for_key_holder));
+    if (role->holds_key &&
+        name_is_among(item, names_for_key_holder, ARRAY_SIZE(names_for_key_holder)))
+        return true;
+    return role->reaches_out &&
+           name_is_among(item, names_to_reach_out, ARRAY_SIZE(names_to_reach_out));
 }
 
 static size_t count_items(char *const *items)

@@ -20,7 +20,8 @@ struct role_spec {
     const char *folder; /* of the build tree, beside the supervisor's own */
     enum role_kind kind;
     const char *channel; /* of a helper: the name under which serve listens for it */
-    bool holds_key;      /* gets the API key, the address of upstream and the proxies */
+    bool holds_key;      /* gets the API key, the address of upstream and credentials */
+    bool reaches_out;    /* gets the proxies and the certificates */
     bool (*is_wanted)(const struct config *config); /* NULL: always */
 };
 

@@ -54,7 +54,8 @@ static void check(const struct harness_directory *directory, const char *program
 
 Test(config, a_mistake_is_told_in_one_line_with_status_2, .timeout = 120)
 {
-    static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync"};
+    static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync",
+                                           "creditd-hook"};
     struct harness_directory directory;
     char config[HARNESS_PATH_MAX];
 
@@ -68,7 +69,8 @@ Test(config, a_mistake_is_told_in_one_line_with_status_2, .timeout = 120)
 
 Test(config, a_file_that_is_not_there_is_named, .timeout = 60)
 {
-    static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync"};
+    static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync",
+                                           "creditd-hook"};
     static const char *const arguments[] = {"--config", "/nonexistent/creditd.conf", NULL};
     struct harness_directory directory;
 

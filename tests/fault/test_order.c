@@ -66,6 +66,7 @@ static void start_traced(void)
     cr_assert_eq(mkdir(roles, 0700), 0);
     write_stand_in();
     link_role("creditd-sync");
+    link_role("creditd-hook");
     setenv("CREDITD_ROLE_DIR", roles, 1);
     house_start_creditd(&house);
 }

@@ -57,6 +57,7 @@ struct stage *stage_new(void)
     link_stand_in(stage, "creditd-sync");
     link_stand_in(stage, "creditd-sandbox");
     link_stand_in(stage, "creditd-http");
+    link_stand_in(stage, "creditd-hook");
     control = stage_path(stage, "control");
     cr_assert_eq(fd_listen_unix(control, 0600, 64, &stage->control), 0);
     /* What the supervisor leaves behind becomes ours, and is seen. */

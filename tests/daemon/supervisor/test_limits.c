@@ -181,20 +181,25 @@ Test(stop, what_does_not_stop_in_time_is_killed)
 
 static void stop_before_a_restart(struct stage *stage)
 {
-    const char *const variables[] = {"CREDITD_RESTART_DELAYS=1h,1h,1h", NULL};
-    struct actor *serve, *sync;
+    const char *const variables[] = {"CREDITD_RESTART_DELAYS=1h,1h,1h", "CREDITD_TEST_HOOK=1",
+                                     NULL};
+    struct actor *serve, *sync, *hook;
 
     stage_start(stage, NULL, variables);
     serve = stage_actor(stage, "creditd-serve");
     sync = stage_actor(stage, "creditd-sync");
+    hook = stage_actor(stage, "creditd-hook");
     kill(sync->pid, SIGKILL);
     stage_error(stage, "creditd-sync ended with signal 9; it is started again in 3600000 ms");
     kill(stage->supervisor, SIGTERM);
     actor_expect(serve, "TERM");
     actor_tell(serve, "exit 0");
+    actor_expect(hook, "TERM");
+    actor_tell(hook, "exit 0");
     cr_assert_eq(stage_wait(stage), 0);
     actor_free(serve);
     actor_free(sync);
+    actor_free(hook);
 }
 
 Test(stop, a_restart_that_is_planned_is_not_waited_for)

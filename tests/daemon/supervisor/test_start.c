@@ -96,6 +96,46 @@ Test(start, http_is_a_client_of_serve_s)
     actor_free(http);
 }
 
+/* A helper with a channel of its own, without the key, whatever is configured; reloads reach it. */
+Test(start, hook_is_a_helper_without_the_key)
+{
+    const char *const variables[] = {"STELLAR_TOOLS_API_KEY=sk_live_1",
+                                     "CREDITD_TEST_HOOK=1",
+                                     "CREDENTIALS_DIRECTORY=/run/credentials",
+                                     "HTTPS_PROXY=http://127.0.0.1:2",
+                                     "SECRET=1",
+                                     NULL};
+    CLEANUP(cleanup_free) char *notify = NULL;
+    struct actor *serve, *sync, *hook;
+
+    stage_start(stage, NULL, variables);
+    serve = stage_actor(stage, "creditd-serve");
+    sync = stage_actor(stage, "creditd-sync");
+    hook = stage_actor(stage, "creditd-hook");
+    notify = actor_variable(hook, "NOTIFY_SOCKET");
+    check_lines(hook, "arg", "--config\n%s\n", stage->config);
+    check_lines(hook, "fd", "0 /dev/\n1 pipe:\n2 pipe:\n3 connected %s.hook\n", stage->socket);
+    check_lines(hook, "env",
+                "CREDITD_ROLE_DIR=%s\nCREDITD_TEST_CONTROL=%s/control\nCREDITD_TEST_HOOK=1\n"
+                "HOME=/nonexistent\nHTTPS_PROXY=http://127.0.0.1:2\nLISTEN_FDNAMES=serve\n"
+                "LISTEN_FDS=1\nLISTEN_PID=%d\nNOTIFY_SOCKET=%s\nPATH=/usr/bin:/bin\n%s",
+                stage->directory, stage->directory, (int)hook->pid, notify,
+                getenv("UBSAN_OPTIONS") ? "UBSAN_OPTIONS=halt_on_error=1\n" : "");
+    actor_tell(serve, "ready");
+    actor_tell(sync, "ready");
+    actor_tell(hook, "ready");
+    stage_output(stage, "creditd: ready on ");
+    kill(stage->supervisor, SIGHUP);
+    actor_expect(hook, "HUP");
+    kill(hook->pid, SIGKILL);
+    actor_expect_end(hook);
+    actor_free(hook);
+    hook = stage_actor(stage, "creditd-hook");
+    actor_free(serve);
+    actor_free(sync);
+    actor_free(hook);
+}
+
 static mode_t mode_of(const char *suffix)
 {
     CLEANUP(cleanup_free) char *path = NULL;

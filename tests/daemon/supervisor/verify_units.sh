@@ -23,11 +23,14 @@ fi
 
 # What must hold whatever else changes: the key is sync's alone, and serve has no network.
 grep -L LoadCredential "$units"/*.service | grep -q creditd-serve
+grep -L LoadCredential "$units"/*.service | grep -q creditd-hook
 grep -q '^LoadCredential=api_key:' "$units/creditd-sync.service"
 grep -q '^PrivateNetwork=yes' "$units/creditd-serve.service"
 grep -q '^RestrictAddressFamilies=AF_UNIX$' "$units/creditd-serve.service"
 grep -q '^SocketMode=0600' "$units/creditd-sync.socket"
 grep -q '^SocketUser=creditd-sync' "$units/creditd-sync.socket"
+grep -q '^SocketMode=0600' "$units/creditd-hook.socket"
+grep -q '^SocketUser=creditd-hook' "$units/creditd-hook.socket"
 grep -q '^PrivateNetwork=yes' "$units/creditd-http.service"
 grep -q '^SocketMode=0660' "$units/creditd-http.socket"
 users=$(sed -n 's/^User=//p' "$units"/*.service | sort | uniq -d)
