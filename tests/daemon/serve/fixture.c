@@ -13,18 +13,21 @@ void fixture_init(struct fixture *fixture, const char *extra)
     char text[4096];
 
     memset(fixture, 0, sizeof(*fixture));
-    fixture->client_fd = fixture->sync_fd = fixture->client.fd = fixture->sync.connection.fd = -1;
+    fixture->client_fd = fixture->sync_fd = fixture->hook_fd = -1;
+    fixture->client.fd = fixture->sync.connection.fd = -1;
     harness_directory_init(&fixture->directory);
     harness_path(&fixture->directory, "creditd.conf", fixture->config);
     harness_path(&fixture->directory, "state", fixture->state);
     harness_path(&fixture->directory, "client.sock", fixture->client_path);
     harness_path(&fixture->directory, "sync.sock", fixture->sync_path);
+    harness_path(&fixture->directory, "hook.sock", fixture->hook_path);
     snprintf(text, sizeof(text),
              "[paths]\nstate_directory = %s\n[ledger]\nsegment_size = 1MiB\nmap_size = 64MiB\n%s",
              fixture->state, extra != NULL ? extra : "[credits]\npush_interval = 50ms\n");
     harness_write_file(fixture->config, text);
     fixture->client_fd = harness_listen(fixture->client_path);
     fixture->sync_fd = harness_listen(fixture->sync_path);
+    fixture->hook_fd = harness_listen(fixture->hook_path);
 }
 
 void fixture_start_serve(struct fixture *fixture)
@@ -33,8 +36,10 @@ void fixture_start_serve(struct fixture *fixture)
     const struct harness_start start = {
         .program = "creditd-serve",
         .arguments = arguments,
-        .fds = {{"client", fixture->client_fd}, {"sync", fixture->sync_fd}},
-        .fd_count = 2,
+        .fds = {{"client", fixture->client_fd},
+                {"sync", fixture->sync_fd},
+                {"hook", fixture->hook_fd}},
+        .fd_count = 3,
         .directory = &fixture->directory,
     };
 
@@ -77,6 +82,7 @@ void fixture_deinit(struct fixture *fixture)
     fake_objects_deinit(&fixture->sync);
     close(fixture->client_fd);
     close(fixture->sync_fd);
+    close(fixture->hook_fd);
     harness_directory_deinit(&fixture->directory);
 }
 

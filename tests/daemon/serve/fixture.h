@@ -52,8 +52,8 @@ struct fake_sync {
 struct fixture {
     struct harness_directory directory;
     char config[HARNESS_PATH_MAX], state[HARNESS_PATH_MAX];
-    char client_path[HARNESS_PATH_MAX], sync_path[HARNESS_PATH_MAX];
-    int client_fd, sync_fd;
+    char client_path[HARNESS_PATH_MAX], sync_path[HARNESS_PATH_MAX], hook_path[HARNESS_PATH_MAX];
+    int client_fd, sync_fd, hook_fd;
     struct harness_process serve;
     struct fake_sync sync;
     struct harness_connection client;
