@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "event_log.h"
 #include "heap.h"
 #include <core/event.h>
 #include <core/link.h>
@@ -128,12 +129,6 @@ struct balance {
     bool waits_for_product;
 };
 
-/* Of credits.low, descending. */
-struct thresholds {
-    int64_t items[CORE_THRESHOLDS_MAX];
-    uint32_t count, tag;
-};
-
 struct product {
     char *id; /* owned */
     size_t length;
@@ -201,13 +196,6 @@ struct budget {
 
 struct queue {
     struct balance *first, *last;
-};
-
-struct event_row;
-struct event_log {
-    struct event_row **rows; /* owned: a ring, oldest first, without a gap */
-    size_t capacity, head, count;
-    uint64_t first, last; /* numbers, of all that are kept anywhere */
 };
 
 struct core {
@@ -381,52 +369,6 @@ struct change {
 };
 int change_append(struct core *core, struct change *change, int64_t now, uint64_t *ret_sequence);
 
-/* --- event.c --- */
-struct event_note {
-    enum core_event_type type;
-    int64_t value;
-    uint32_t data_offset, data_length;
-    struct core_text customer, product;
-};
-void event_log_init(struct core *core);
-void event_log_deinit(struct core *core);
-/* One more event of the record, before append_begin. Where this or append_begin fails, all of the
- * record's are gone. 0 or -ENOMEM. */
-int event_log_add(struct core *core, struct append *append, const struct event_note *note);
-void event_log_drop(struct append *append);
-/* append_finish's: they get their numbers, and are kept. The bits of their types. */
-uint32_t event_log_number(struct core *core, struct append *append, int64_t now);
-/* When the state has followed the record. */
-void event_log_tell(const struct core *core, const struct append *append, uint32_t slot);
-int event_log_load(struct core *core, const void *key, size_t key_length, const void *value,
-                   size_t value_length);
-void event_log_trim(struct core *core);
-/* For core_check: what is wrong, or NULL. */
-const char *event_log_check(const struct core *core);
-
-/* --- threshold.c --- */
-void thresholds_make(const int64_t *items, size_t count, struct thresholds *ret_list);
-/* Flags and events that follow from a new row of that balance; `spent`: by a consume. Again with
- * the same row it adds nothing. */
-uint32_t crossing(const struct core *core, const struct balance *balance, struct core_row *row,
-                  bool spent);
-/* Adds events, crossing's and others of the balance, before `row` becomes the balance's. */
-int crossing_add(struct core *core, struct append *append, const struct balance *balance,
-                 const struct core_row *row, uint32_t events);
-
-/* --- webhook.c --- */
-struct webhook_seen;
-/* In memory, where it is not there yet: before the record. Then the one or the other. */
-int webhook_seen_new(struct core *core, struct core_text id, struct webhook_seen **ret_webhook);
-void webhook_seen_set(struct core *core, struct webhook_seen *webhook,
-                      const struct webhook_image *row);
-void webhook_seen_drop(struct core *core, struct webhook_seen *webhook);
-int webhook_seen_load(struct core *core, const void *key, size_t key_length, const void *value,
-                      size_t value_length);
-int webhook_seen_tick(struct core *core, int64_t now);
-int64_t webhook_seen_wakeup(const struct core *core);
-void webhook_seen_deinit(struct core *core);
-
 /* --- consume.c --- */
 #define CONSUME_DETAIL_MAX (sizeof(struct record_consume) + CORE_METADATA_MAX)
 /* Writes a deduction's detail into a buffer of CONSUME_DETAIL_MAX bytes; its length. */
@@ -480,7 +422,7 @@ int job_done(struct core *core, struct job *job, const struct exchange_answer *a
 void jobs_deinit(struct core *core);
 
 /* --- errand.c, search.c, intent.c, link.c, object.c --- */
-void errand_describe(struct job *job, struct exchange *exchange);
+void errand_describe(const struct core *core, struct job *job, struct exchange *exchange);
 void errand_done(struct core *core, struct job *job);
 void errands_deinit(struct core *core);
 void search_fire(struct core *core, struct job *job, int64_t now);
