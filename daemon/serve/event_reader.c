@@ -337,7 +337,19 @@ static int fill_rows(struct event_job *job)
     return 0;
 }
 
-/* Who wants the same gets the same. */
+/* One reading for all who want what is near: events that are delivered one by one, too. */
+static void job_widen(struct event_job *job, const struct event_read *read)
+{
+    uint64_t end;
+
+    if (read->from < job->from || read->from - job->from >= EVENT_PAGE_MAX)
+        return;
+    end = read->from - job->from + read->limit;
+    job->types |= read->types;
+    if (job->limit < end)
+        job->limit = end < EVENT_PAGE_MAX ? (size_t)end : EVENT_PAGE_MAX;
+}
+
 static struct event_job *job_new(struct event_reader *reader, const struct event_read *first)
 {
     struct event_job *job = calloc(1, sizeof(*job));
@@ -349,15 +361,8 @@ static struct event_job *job_new(struct event_reader *reader, const struct event
     job->work.data = job;
     job->from = first->from;
     job->instance = store_instance(reader->serve->store);
-    for (link = reader->reads.next; link != &reader->reads; link = link->next) {
-        const struct event_read *read = CONTAINER_OF(link, struct event_read, link);
-
-        if (read->from != job->from)
-            continue;
-        job->types |= read->types;
-        if (job->limit < read->limit)
-            job->limit = read->limit;
-    }
+    for (link = reader->reads.next; link != &reader->reads; link = link->next)
+        job_widen(job, CONTAINER_OF(link, struct event_read, link));
     return job;
 }
 
