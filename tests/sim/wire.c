@@ -371,6 +371,25 @@ static void tell_reading(struct sim *sim, const struct wire *wire)
         sim_fail(sim, "a reading became upstream, while a push is in doubt (P5)");
 }
 
+/* Of a first answer. A refusal that could not be recorded, the disk being full, is asked for again.
+ */
+static bool proves_nothing_happened(enum exchange_outcome outcome)
+{
+    switch (outcome) {
+    case EXCHANGE_INSUFFICIENT:
+    case EXCHANGE_NO_BALANCE:
+    case EXCHANGE_NOT_FOUND:
+    case EXCHANGE_REFUSED:
+    case EXCHANGE_UNAUTHORIZED:
+    case EXCHANGE_FORBIDDEN:
+    case EXCHANGE_RATE_LIMITED:
+    case EXCHANGE_NOT_SENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void tell(struct sim *sim, struct wire *wire)
 {
     if (wire->answer.outcome == EXCHANGE_RATE_LIMITED && !is_resend(sim, wire)) {
@@ -384,10 +403,7 @@ static void tell(struct sim *sim, struct wire *wire)
     heard(sim, wire);
     struct booked_intent *intent =
         wire->exchange.kind == EXCHANGE_CREATE ? people_intent(sim, wire->exchange.push_id) : NULL;
-    /* A first answer that proves that nothing happened. */
-    if (intent != NULL && (wire->answer.outcome == EXCHANGE_NOT_SENT ||
-                           wire->answer.outcome == EXCHANGE_UNAUTHORIZED ||
-                           wire->answer.outcome == EXCHANGE_RATE_LIMITED))
+    if (intent != NULL && proves_nothing_happened(wire->answer.outcome))
         intent->may_have_run = wire->ran_before;
     sim_trace(sim, "answer %llu kind %d %s %s: outcome %d http %d",
               (unsigned long long)wire->exchange.id, (int)wire->exchange.kind, wire->customer,
