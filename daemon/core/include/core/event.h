@@ -48,7 +48,8 @@ int core_event_get(const struct core *core, uint64_t number, struct core_event *
  * replay. */
 int core_event_load(struct core *core, uint64_t first, uint64_t last);
 /* The segments of events up to `through` are gone: their rows go too. May have to be called again:
- * CORE_LOAD until it is done, then CORE_OK. */
+ * CORE_LOAD until it is done, then CORE_OK. The latest row stays, and so do those that the store
+ * may not have: numbers go on from there. */
 int core_event_forget(struct core *core, uint64_t through, int64_t now);
 
 /* What an object's change raises. */
@@ -76,7 +77,8 @@ struct core_object_change {
     struct core_text webhook; /* its id, to be remembered with the change; empty: none */
 };
 /* As core_object_put. -E2BIG also where the events are too many or too large. Without a change of
- * the body, an event or a webhook, nothing is appended. */
+ * the body, an event or a new webhook, nothing is appended; a body that was whole and is partial
+ * now has changed. -EINVAL: ids that are none. */
 int core_object_change(struct core *core, const struct core_object_change *change, int64_t now,
                        uint64_t *ret_sequence);
 

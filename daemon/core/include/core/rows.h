@@ -12,8 +12,8 @@ enum core_row_flag {
     CORE_ROW_LOW = 1u << 0,       /* credits.low was raised, and the balance is still so low: of how
                                      many thresholds say bits 8 to 11, of which list 16 to 31 (none
                                      in rows from before there were several) */
-    CORE_ROW_EXHAUSTED = 1u << 1, /* … to zero */
-    CORE_ROW_OVERDRAWN = 1u << 2, /* … below: spent elsewhere, or upstream took back */
+    CORE_ROW_EXHAUSTED = 1u << 1, /* nothing was left, and credits.exhausted was raised */
+    CORE_ROW_OVERDRAWN = 1u << 2, /* less than nothing: spent elsewhere, or upstream took back */
     CORE_ROW_REVOKED = 1u << 3,   /* upstream says is_revoked: nothing is available */
     CORE_ROW_READ_FIRST = 1u << 4, /* upstream must be read before the next push */
 };
