@@ -36,14 +36,8 @@ static const char *const names_for_all[] = {
 static const char *const names_for_key_holder[] = {"CREDENTIALS_DIRECTORY"};
 
 static const char *const names_to_reach_out[] = {
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "ALL_PROXY",
-    "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy",
+    "NO_PROXY",      "no_proxy",     "ALL_PROXY",   "all_proxy",
 };
 
 /* Known to the table above by their pattern, and yet not for all. */

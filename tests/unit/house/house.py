@@ -128,7 +128,8 @@ def check_formatting(paths):
 
 def check_links():
     # design: creditd-serve has no HTTP and no JSON code, creditd-sync no LMDB: what ldd would show, from the dynamic section.
-    for name, banned in (("serve/creditd-serve", r"curl|jansson|microhttpd"), ("sync/creditd-sync", r"lmdb|microhttpd")):
+    for name, banned in (("serve/creditd-serve", r"curl|jansson|microhttpd"), ("sync/creditd-sync", r"lmdb|microhttpd"),
+                         ("hook/creditd-hook", r"lmdb|microhttpd")):
         program = build / "daemon" / name
         if not program.is_file():
             fail("linked libraries", f"{program} is not there")
