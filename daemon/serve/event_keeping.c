@@ -118,6 +118,8 @@ static void job_done(uv_work_t *work, int status)
         store_keep(keeping->serve->store, job->keep_place);
     free(job);
     forget(keeping);
+    if (keeping->again)
+        event_keeping_pass(keeping);
 }
 
 /* From which record on? 0 with *ret_place, or the number of an event whose row is in the store. */

@@ -1,6 +1,7 @@
 /*
- * Events: told no earlier than their record is durable. For now they are log lines; the hooks come
- * here.
+ * What the log says of events: those of credits and pushes, which operators look for, with what
+ * StellarTools said where a push is parked. No earlier than their record is durable. Everybody else
+ * is told by subscribers.h and hooks.h.
  */
 #pragma once
 
