@@ -112,8 +112,7 @@ static void job_done(uv_work_t *work, int status)
     keeping->job = NULL;
     if (r < 0 && r != -ENOENT)
         log_error("which events are kept: %s", strerror(-r));
-    if (job->forget_through > keeping->forget_through)
-        keeping->forget_through = job->forget_through;
+    event_keeping_gone(keeping, job->forget_through);
     if (job->keep_place != 0)
         store_keep(keeping->serve->store, job->keep_place);
     free(job);
@@ -185,6 +184,20 @@ void event_keeping_pass(struct event_keeping *keeping)
     keeping->again = false;
     keeping->stored = marks->stored;
     look(keeping);
+}
+
+uint64_t event_keeping_first(const struct event_keeping *keeping)
+{
+    uint64_t first, last;
+
+    core_event_range(keeping->serve->core, &first, &last);
+    return first > keeping->forget_through ? first : keeping->forget_through + 1;
+}
+
+void event_keeping_gone(struct event_keeping *keeping, uint64_t through)
+{
+    if (through > keeping->forget_through)
+        keeping->forget_through = through;
 }
 
 void event_keeping_look(struct event_keeping *keeping)

@@ -24,5 +24,10 @@ struct event_keeping {
 void event_keeping_init(struct event_keeping *keeping, struct serve *serve);
 /* The watermarks have moved. */
 void event_keeping_pass(struct event_keeping *keeping);
+/* The oldest event that can be told; one past the latest where none can. The row of an event stays
+ * a while longer than its record, and that of the latest for ever. */
+uint64_t event_keeping_first(const struct event_keeping *keeping);
+/* The records of the events up to that one were found to be gone. */
+void event_keeping_gone(struct event_keeping *keeping, uint64_t through);
 /* Somebody needs older events than before, from now on. */
 void event_keeping_look(struct event_keeping *keeping);

@@ -65,9 +65,7 @@ static void listing_answer(struct listing *listing)
     struct request request = {
         .serve = serve, .connection = listing->connection, .msgid = listing->msgid};
     msgpack_packer *packer = request_result(&request, 6);
-    uint64_t first, last;
 
-    core_event_range(serve->core, &first, &last);
     pack_kv_text(packer, "object", "list");
     pack_key(packer, "data");
     pack_array(packer, listing->count);
@@ -76,7 +74,7 @@ static void listing_answer(struct listing *listing)
         pack_break(packer);
     pack_kv_bool(packer, "has_more", listing->after < serve->event_reader.through);
     pack_kv_int(packer, "after", (int64_t)listing->after);
-    pack_kv_int(packer, "first", (int64_t)first);
+    pack_kv_int(packer, "first", (int64_t)event_keeping_first(&serve->event_keeping));
     pack_kv_int(packer, "last", (int64_t)serve->event_reader.through);
     listing_free(listing);
     request_reply(&request, 0); /* the reader reads what is durable */

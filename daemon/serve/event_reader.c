@@ -217,9 +217,8 @@ static bool serve_read(struct event_reader *reader, struct event_read *read)
 {
     struct event_told events[EVENT_PAGE_MAX];
     struct event_page page = {.from = read->from, .events = events};
-    uint64_t first, last;
+    uint64_t first = event_keeping_first(&reader->serve->event_keeping);
 
-    core_event_range(reader->serve->core, &first, &last);
     if (reader->stopping) {
         page.result = -ECANCELED;
     } else if (read->from < first) {
@@ -303,6 +302,7 @@ static void job_end(struct event_job *job, int result)
     job->count = 0;
     if (result < 0 && result != -ECANCELED)
         log_error("reading events back: %s", strerror(-result));
+    event_keeping_gone(&reader->serve->event_keeping, job->gone_through);
     if (result < 0 || job->gone_through != 0)
         job_tell(job, result);
     job_free(job);

@@ -35,13 +35,9 @@ static struct core_text subscriber_name(const struct request *request)
     return (struct core_text){name->text, name->length};
 }
 
-/* The oldest that is kept; one past the latest where there is none. */
 static uint64_t first_event(const struct request *request)
 {
-    uint64_t first, last;
-
-    core_event_range(request->serve->core, &first, &last);
-    return first;
+    return event_keeping_first(&request->serve->event_keeping);
 }
 
 /* 0 stands for all there is. False: refused. */

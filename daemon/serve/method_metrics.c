@@ -155,10 +155,10 @@ static void add_subscribers(msgpack_sbuffer *text, const struct core *core, uint
 
 static void add_events(msgpack_sbuffer *text, const struct serve *serve)
 {
-    uint64_t first, last = serve->event_reader.through, latest;
+    uint64_t last = serve->event_reader.through;
 
-    core_event_range(serve->core, &first, &latest);
-    add_gauge(text, "events_first", "The oldest event that is kept.", (int64_t)first);
+    add_gauge(text, "events_first", "The oldest event that is kept.",
+              (int64_t)event_keeping_first(&serve->event_keeping));
     add_gauge(text, "events_last", "The latest event.", (int64_t)last);
     add_gauge(text, "subscriptions", "Connections that are told events.",
               (int64_t)serve->subscribers.count);

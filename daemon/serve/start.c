@@ -281,6 +281,8 @@ static int begin(struct serve *serve, const struct configured *configured)
     if (r == 0)
         event_reader_pass(&serve->event_reader, serve->marks.durable);
     if (r == 0)
+        event_keeping_look(&serve->event_keeping);
+    if (r == 0)
         r = configured_drop_missing(configured, serve->config, serve->core, now);
     return r < 0 ? r : policy_configure_products(serve->core, serve->config, NULL, now);
 }

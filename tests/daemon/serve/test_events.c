@@ -352,6 +352,41 @@ FIXTURE_TEST(events, past_the_retention_there_is_a_gap, &fixture,
     check_list(list(number - 1, 1, "*"), 1, number, false, number);
 }
 
+/* The latest event's row is never forgotten. Its record goes, and then it is gone like the others.
+ */
+FIXTURE_TEST(events, the_latest_goes_too, &fixture, "retention = 0s\ncheckpoint_interval = 10ms\n")
+{
+    struct harness_connection reader;
+    int64_t first = 1;
+
+    fixture.sync.grant = 1000000;
+    event_make(&fixture.client, 1);
+    event_make(&fixture.client, 2);
+    event_ack(&fixture.client, "app", 1);
+    for (int tries = 0; first < 3; tries++) {
+        json_t *status = harness_call(&fixture.client, "status", "{}");
+
+        first = harness_int(json_object_get(status, "events"), "first");
+        json_decref(status);
+        cr_assert_lt(tries, 200);
+        for (int i = 0; i < 100; i++) /* each a record */
+            json_decref(harness_call(&fixture.client, "credits.consume", "{s:s, s:s, s:i}",
+                                     "customer_id", "cus_1", "product_id", "prod_1", "raw_amount",
+                                     10));
+    }
+    fixture_connect(&fixture, &reader);
+    cr_assert_eq(
+        gap_of(harness_call_error(&reader, "event.subscribe", "{s:s}", "subscriber", "app")), 3);
+    check_place(harness_call(&reader, "event.subscribe", "{s:i}", "after", 0), 2, 2);
+    event_make(&fixture.client, 3);
+    json_decref(event_next(&reader, 3));
+    harness_connection_deinit(&reader);
+
+    restart(SIGKILL);
+    fixture_wait_status(&fixture, "events.first", 3); /* found out when it starts */
+    check_list(list(2, 1, "*"), 1, 3, false, 3);
+}
+
 /* Its place holds back what it has not acknowledged, and nothing but that. */
 FIXTURE_TEST(events, what_a_subscriber_needs_is_kept, &fixture,
              "retention = 1h\nretention_size = 1MiB\ncheckpoint_interval = 10ms\n")
