@@ -1,0 +1,269 @@
+/*
+ * Connections: many at once, slow ones, ones that send no HTTP, more than may be, and the end of
+ * the process while requests wait.
+ */
+#include "http_fixture.h"
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct http_fixture fixture;
+
+static void teardown(void)
+{
+    http_fixture_deinit(&fixture);
+}
+
+TestSuite(connections, .fini = teardown, .timeout = 200);
+
+#define CONNECTION_TEST(name) HTTP_TEST(connections, name, &fixture, NULL, NULL)
+#define MANY 200
+#define ROUNDS 5
+#define CONSUME "{\"product_id\": \"prod_1\", \"raw_amount\": 10, \"customer_id\": \"cus_1\"}"
+
+static void check_ping(int fd)
+{
+    struct http_answer answer;
+
+    http_send_request(fd, "POST", "/v1/ping", NULL, NULL);
+    http_receive(fd, false, &answer);
+    http_check(&answer, 200, NULL);
+}
+
+static int64_t balance(void)
+{
+    json_t *result = harness_call(&fixture.serve.client, "credits.balance", "{s:s, s:s}",
+                                  "customer_id", "cus_1", "product_id", "prod_1");
+    int64_t available = harness_int(result, "balance");
+
+    json_decref(result);
+    return available;
+}
+
+CONNECTION_TEST(many_at_once_each_deducts_once)
+{
+    int fds[MANY];
+    struct http_answer answer;
+
+    for (int i = 0; i < MANY; i++)
+        fds[i] = http_connect(&fixture);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < MANY; i++)
+            http_send_request(fds[i], "POST", "/v1/credits.consume", JSON, CONSUME);
+        for (int i = 0; i < MANY; i++) {
+            http_receive(fds[i], false, &answer);
+            http_check(&answer, 200, NULL);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    cr_assert_eq(balance(), 0);
+}
+
+CONNECTION_TEST(several_on_one_connection)
+{
+    struct http_answer answer;
+    int fd = http_connect_tcp(&fixture);
+
+    for (int i = 0; i < 100; i++) /* pipelined */
+        http_send_request(fd, "POST", "/v1/ping", JSON, i % 2 ? "{}" : NULL);
+    for (int i = 0; i < 100; i++) {
+        http_receive(fd, false, &answer);
+        http_check(&answer, 200, NULL);
+    }
+    close(fd);
+}
+
+CONNECTION_TEST(a_request_byte_by_byte_holds_nobody_up)
+{
+    static const char text[] = "POST /v1/credits.consume HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                               "application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    struct http_answer answer;
+    int slow = http_connect(&fixture), other = http_connect(&fixture);
+    char chunk[16];
+
+    for (const char *c = text; *c; c++)
+        http_send(slow, c, 1);
+    for (const char *c = CONSUME; *c; c++) {
+        snprintf(chunk, sizeof(chunk), "1\r\n%c\r\n", *c);
+        http_send(slow, chunk, 6);
+        check_ping(other);
+    }
+    http_send(slow, "0\r\n\r\n", 5);
+    http_receive(slow, false, &answer);
+    http_check(&answer, 200, NULL);
+    close(slow);
+    close(other);
+}
+
+static char *filled(size_t length)
+{
+    char *text = malloc(length + 1);
+
+    memset(text, ' ', length);
+    text[length] = '\0';
+    return text;
+}
+
+HTTP_TEST(connections, a_body_has_a_limit, &fixture, NULL, "body_size = 2KiB\n")
+{
+    static const size_t lengths[] = {2048, 2049, 100000, 5000000};
+    struct http_answer answer;
+
+    for (size_t i = 0; i < 4; i++) {
+        char *body = filled(lengths[i]);
+
+        memcpy(body, "{}", 2);
+        http_ask(&fixture, &answer, "POST", "/v1/ping", JSON, body);
+        http_check(&answer, i == 0 ? 200 : 413, i == 0 ? NULL : "invalid_request");
+        free(body);
+    }
+}
+
+CONNECTION_TEST(what_is_no_http_ends_its_connection_alone)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+        unsigned status; /* 0: it ends without an answer */
+    } noise[] = {
+#define NOISE(text, status) {text, sizeof(text) - 1, status}
+#define PING "POST /v1/ping HTTP/1.1\r\nHost: x\r\n"
+        NOISE("GARBAGE\r\n\r\n", 0),
+        NOISE("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 0),
+        NOISE("GET /livez\r\n\r\n", 400),
+        NOISE("GET  HTTP/1.1\r\n\r\n", 400),
+        NOISE("GET /livez HTTP/9.9\r\nHost: x\r\n\r\n", 505),
+        NOISE(PING "Content-Length: -1\r\n\r\n", 400),
+        NOISE(PING "Content-Length: x\r\n\r\n", 400),
+        NOISE(PING "Content-Length: 99999999999999999999\r\n\r\n", 413),
+        NOISE(PING "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        NOISE(PING "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 413),
+        NOISE("GET /livez HTTP/1.1\r\nHost: x\r\n no: thing\r\n:\r\n\r\n", 400),
+        NOISE("GET /livez HTTP/1.1\r\n\r\n", 400), /* no Host */
+    };
+    int other = http_connect(&fixture);
+
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++) {
+        struct http_answer answer;
+        int fd = http_connect_tcp(&fixture);
+
+        http_send(fd, noise[i].bytes, noise[i].length);
+        http_receive(fd, false, &answer);
+        cr_assert_eq(answer.status, noise[i].status, "%zu: %u", i, answer.status);
+        http_answer_deinit(&answer);
+        close(fd);
+        check_ping(other);
+    }
+    close(other);
+}
+
+CONNECTION_TEST(a_head_has_a_limit)
+{
+    char *cookies = filled(200000), *headers = NULL;
+    struct http_answer answer;
+
+    memset(cookies, 'a', 200000);
+    memcpy(cookies, "forged:", 7);
+    cr_assert_gt(asprintf(&headers, "Cookie: %s\r\n", cookies), 0);
+    http_ask(&fixture, &answer, "GET", "/livez", headers, NULL);
+    cr_assert(answer.status == 431 || answer.status == 0, "%u", answer.status);
+    http_answer_deinit(&answer);
+    /* A session of the largest size is taken as far as serve, and judged there. */
+    headers[8 + 16 * 1024] = '\0';
+    strcat(headers, "\r\n");
+    http_ask(&fixture, &answer, "GET", "/api/auth/stellar/customer/retrieve", headers, NULL);
+    http_check(&answer, 401, "unauthenticated");
+    free(cookies);
+    free(headers);
+}
+
+HTTP_TEST(connections, at_the_limit_new_ones_wait, &fixture, NULL, "connections = 3\n")
+{
+    struct http_answer answer;
+    int fds[4];
+
+    for (int i = 0; i < 3; i++) {
+        fds[i] = http_connect(&fixture);
+        check_ping(fds[i]);
+    }
+    fds[3] = http_connect(&fixture);
+    http_send_request(fds[3], "POST", "/v1/ping", NULL, NULL);
+    check_ping(fds[0]);
+    cr_assert_eq(poll(&(struct pollfd){.fd = fds[3], .events = POLLIN}, 1, 0), 0);
+    close(fds[1]);
+    http_receive(fds[3], false, &answer);
+    http_check(&answer, 200, NULL);
+    close(fds[0]);
+    close(fds[2]);
+    close(fds[3]);
+}
+
+/* Those who leave while their requests wait take nothing with them. */
+CONNECTION_TEST(clients_that_leave)
+{
+    int other = http_connect(&fixture);
+
+    kill(fixture.serve.serve.pid, SIGSTOP);
+    for (int i = 0; i < MANY; i++) {
+        int fd = http_connect(&fixture);
+
+        http_send_request(fd, "POST", "/v1/ping", NULL, NULL);
+        close(fd);
+    }
+    kill(fixture.serve.serve.pid, SIGCONT);
+    check_ping(other);
+    close(other);
+}
+
+HTTP_TEST(connections, an_idle_one_is_closed, &fixture, NULL, "timeout = 1s\n")
+{
+    struct http_answer answer;
+    int idle = http_connect(&fixture), half = http_connect(&fixture);
+
+    http_send(half, "GET /livez HT", 13);
+    check_ping(idle);
+    http_receive(idle, false, &answer);
+    cr_assert_eq(answer.status, 0);
+    http_receive(half, false, &answer);
+    cr_assert(answer.status == 0 || answer.status == 408, "%u", answer.status);
+    http_answer_deinit(&answer);
+    close(idle);
+    close(half);
+}
+
+/* What waits when it is told to end is still answered. */
+CONNECTION_TEST(it_ends_when_what_waits_is_answered)
+{
+    struct http_answer answer;
+    int fd = http_connect(&fixture), other = http_connect(&fixture);
+
+    kill(fixture.serve.serve.pid, SIGSTOP);
+    http_send_request(fd, "POST", "/v1/credits.consume", JSON, CONSUME);
+    for (;;) { /* until it waits */
+        bool waits;
+
+        http_send_request(other, "GET", "/livez", NULL, NULL);
+        http_receive(other, false, &answer);
+        http_answer_deinit(&answer);
+        http_send_request(other, "GET", "/metrics", NULL, NULL);
+        http_receive(other, false, &answer);
+        waits = strstr(answer.body, "\ncreditd_http_waiting 2\n") != NULL;
+        http_answer_deinit(&answer);
+        if (waits)
+            break;
+    }
+    kill(fixture.http.pid, SIGTERM);
+    kill(fixture.serve.serve.pid, SIGCONT);
+    http_receive(fd, false, &answer);
+    http_check(&answer, 200, NULL);
+    cr_assert_eq(harness_process_wait(&fixture.http), 0);
+    close(fd);
+    close(other);
+    cr_assert_eq(balance(), 999);
+}
