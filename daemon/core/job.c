@@ -96,7 +96,7 @@ int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *
     if (r < 0)
         return r;
     if (job->kind == JOB_ERRAND)
-        errand_describe(job, exchange);
+        errand_describe(core, job, exchange);
     else if (job->kind == JOB_SEARCH)
         r = search_begin(core, job, now, exchange);
     else
@@ -109,6 +109,8 @@ int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *
     unqueue(core, job);
     if (job->kind == JOB_INTENT)
         job->is_write = exchange->kind == EXCHANGE_CREATE;
+    else if (job->is_write) /* … unless it only probes */
+        job->is_write = exchange->kind == EXCHANGE_ERRAND;
     job->exchange = exchange->id;
     job->exchange_kind = exchange->kind;
     return 0;

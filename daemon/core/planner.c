@@ -245,11 +245,9 @@ static struct balance *first_of(const struct core *core, enum turn turn)
 /* Whoever among the jobs of that class could go right now. */
 static struct job *eligible_job(const struct core *core, enum turn turn)
 {
-    if (plan_troubled(core)) { /* as a probe: a create then reads, an errand waits */
+    if (plan_troubled(core)) { /* as a probe: what would write then reads */
         bool idle = core->reads + core->writes == 0;
-        struct job *job = job_first(core, turn, idle, idle);
-        return job && job->is_write && job->kind != JOB_INTENT ? job_first(core, turn, idle, false)
-                                                               : job;
+        return job_first(core, turn, idle, idle);
     }
     return job_first(core, turn, core->reads < READS_MAX, core->writes < WRITES_MAX);
 }

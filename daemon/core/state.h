@@ -450,6 +450,8 @@ int intent_of_customer(struct core *core, struct core_text user_id, struct core_
                        bool send, uint32_t uid, int64_t now, uint64_t *ret_sequence);
 /* The wish has been met, or cannot be. */
 int intent_drop(struct core *core, struct intent *intent, int64_t now);
+/* An operator was quicker: what has not left need not. */
+void intent_user_linked(struct core *core, struct core_text user_id, int64_t now);
 bool intent_is_wish(const struct intent *intent);
 uint64_t intent_reveals(const struct intent *intent);
 /* Of an intent's job: no answer to it is a first one. */

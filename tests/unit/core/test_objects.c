@@ -66,21 +66,66 @@ Test(errand, is_cancelled_before_it_leaves)
     stage_idle(&stage);
 }
 
-Test(errand, P6_writes_wait_while_upstream_does_not_answer)
+static void upstream_is_lost(void)
 {
     errand(false);
     struct exchange exchange = stage_next(&stage, EXCHANGE_ERRAND);
     stage_end(&stage, &exchange, EXCHANGE_UNANSWERED);
-    uint64_t write = errand(true);
-    stage_later(&stage, 60000);
-    stage_idle(&stage);
+}
+
+Test(errand, P6_writes_wait_while_upstream_does_not_answer)
+{
+    upstream_is_lost();
     uint64_t read = errand(false);
-    exchange = stage_await(&stage, EXCHANGE_ERRAND, 60000);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_ERRAND, 60000);
     cr_expect_eq(exchange.errand, read);
+    uint64_t write = errand(true);
     stage_idle(&stage);
     stage_end(&stage, &exchange, EXCHANGE_OK);
     exchange = stage_await(&stage, EXCHANGE_ERRAND, 1000);
     cr_expect_eq(exchange.errand, write);
+}
+
+Test(errand, P6_a_write_that_nobody_reads_for_finds_out_itself)
+{
+    static const enum exchange_outcome outcomes[] = {EXCHANGE_NOT_SENT, EXCHANGE_FAILED,
+                                                     EXCHANGE_NOT_FOUND};
+    upstream_is_lost();
+    uint64_t one = errand(true), two = errand(true);
+    for (size_t i = 0; i < 3; i++) {
+        struct exchange probe = stage_await(&stage, EXCHANGE_CUSTOMER, 60000);
+        cr_expect_eq(probe.customer_length, 5);
+        cr_expect_eq(memcmp(probe.customer, "cus_a", 5), 0);
+        stage_idle(&stage); /* one at a time */
+        stage_end(&stage, &probe, outcomes[i]);
+    }
+    struct exchange first = stage_next(&stage, EXCHANGE_ERRAND);
+    struct exchange second = stage_next(&stage, EXCHANGE_ERRAND);
+    cr_expect(first.errand == one || second.errand == one);
+    cr_expect(first.errand == two || second.errand == two);
+    stage_end(&stage, &first, EXCHANGE_OK);
+    stage_end(&stage, &second, EXCHANGE_OK);
+    stage_later(&stage, 3600000);
+    stage_idle(&stage);
+}
+
+Test(errand, a_write_is_taken_back_while_it_only_probes)
+{
+    upstream_is_lost();
+    uint64_t write = errand(true);
+    struct exchange probe = stage_await(&stage, EXCHANGE_CUSTOMER, 60000);
+    cr_expect(core_errand_cancel(stage.core, write));
+    stage_end(&stage, &probe, EXCHANGE_OK);
+    cr_expect(!core_errand_cancel(stage.core, write));
+    stage_later(&stage, 3600000);
+    stage_idle(&stage);
+}
+
+Test(errand, a_write_without_a_customer_could_not_find_out)
+{
+    uint64_t number;
+    cr_expect_eq(core_errand(stage.core, true, stage_text(""), STAGE_UID, stage.now, &number),
+                 -EINVAL);
 }
 
 Test(errand, P6_quota)

@@ -103,8 +103,10 @@ void core_intent_id(const struct core *core, uint32_t epoch, uint64_t sequence,
 /* --- errands: one exchange each, for a request of the caller's --- */
 
 /* Queues an exchange among the cold balances (P6); core_next_exchange hands it out as
- * EXCHANGE_ERRAND with this number, once, and core_exchange_done ends it. Writes wait while
- * upstream does not answer. CORE_OK or CORE_QUOTA_TURNS. */
+ * EXCHANGE_ERRAND with this number, once, and core_exchange_done ends it. While upstream does not
+ * answer a write reads its customer first (EXCHANGE_CUSTOMER, which is not told to the caller in
+ * any other way), and is handed out when some read has succeeded. CORE_OK or CORE_QUOTA_TURNS;
+ * -EINVAL: a write needs a customer. */
 int core_errand(struct core *core, bool is_write, struct core_text customer, uint32_t uid,
                 int64_t now, uint64_t *ret_errand);
 /* Takes one back that has not been handed out; false where it has. */
@@ -120,15 +122,15 @@ struct core_object {
 };
 
 /* CORE_OK; CORE_LOAD: ask the store for (table, key), core_object_load, and again; CORE_NOT_FOUND:
- * not here. Tables: CUSTOMER, SUBSCRIPTIONS, ACCESS. */
+ * not here. Tables: CUSTOMER, SUBSCRIPTIONS, ACCESS, REFUND, PAYMENT. */
 int core_object_get(struct core *core, enum record_table table, struct core_text key,
                     struct core_object *ret_object);
 /* The row as the store has it; value NULL: it has none. */
 int core_object_load(struct core *core, enum record_table table, struct core_text key,
                      const void *value, size_t length);
-/* As upstream has just said. A record only where the body has changed; *ret_sequence is what must
- * be durable before it is told. -E2BIG: too large to be kept (RECORD_SIZE_MAX): nothing has
- * changed. */
+/* As upstream has just said; with events: core_object_change (event.h). A record only where the
+ * body has changed; *ret_sequence is what must be durable before it is told. -E2BIG: too large to
+ * be kept (RECORD_SIZE_MAX): nothing has changed. */
 int core_object_put(struct core *core, enum record_table table, struct core_text key,
                     const void *body, size_t length, int64_t now, uint64_t *ret_sequence);
 /* How far the store has come: what is there need not stay in memory. */
