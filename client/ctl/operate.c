@@ -134,7 +134,8 @@ typedef int (*push_function)(struct creditd *connection, const struct creditd_pu
 static int change_push(struct ctl *ctl, push_function change)
 {
     struct creditd_push_request request = {.push_id = ctl->arguments[0],
-                                           .reason = ctl->options[OPTION_REASON]};
+                                           .reason = ctl->options[OPTION_REASON],
+                                           .refund_id = ctl->arguments[1]};
     struct creditd_push_result result;
     int r = ctl_open(ctl);
 
@@ -155,6 +156,11 @@ int run_push_retry(struct ctl *ctl)
 int run_push_drop(struct ctl *ctl)
 {
     return change_push(ctl, creditd_push_drop);
+}
+
+int run_push_settle(struct ctl *ctl)
+{
+    return change_push(ctl, creditd_push_settle);
 }
 
 int run_refresh(struct ctl *ctl)

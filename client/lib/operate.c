@@ -133,6 +133,15 @@ static int build_push_drop(struct creditd *c, const void *argument,
     return r < 0 ? r : put_text(c, "reason", request->reason, PROTO_TEXT_MAX);
 }
 
+static int build_push_settle(struct creditd *c, const void *argument,
+                             struct creditd_call_options *options)
+{
+    const struct creditd_push_request *request = argument;
+    int r = build_push_retry(c, argument, options);
+
+    return r < 0 ? r : put_id(c, "refund_id", request->refund_id);
+}
+
 static const struct field push_fields[] = {
     FIELD(TEXT, struct creditd_push_result, push_id),
     FIELD(TEXT, struct creditd_push_result, state),
@@ -142,3 +151,5 @@ TYPED_READ(push, struct creditd_push_result, push_fields)
 
 TYPED_CALL(push_retry, "push.retry", struct creditd_push_request, struct creditd_push_result, push)
 TYPED_CALL(push_drop, "push.drop", struct creditd_push_request, struct creditd_push_result, push)
+TYPED_CALL(push_settle, "push.settle", struct creditd_push_request, struct creditd_push_result,
+           push)

@@ -1,6 +1,7 @@
 /*
- * push.list, push.retry and push.drop: for operators.
+ * push.list, push.retry, push.drop and push.settle: for operators.
  */
+#include "command.h"
 #include "connection.h"
 #include "methods.h"
 #include "serve.h"
@@ -251,4 +252,24 @@ int method_push_drop(struct request *request)
     r = core_push_drop(request->serve->core, push_id(request), request->connection->peer.uid,
                        reason, serve_now(request->serve), &sequence);
     return answer_push(request, r, "dropped", sequence);
+}
+
+/* The operator has looked, and it was made after all: as that refund. */
+int method_push_settle(struct request *request)
+{
+    struct serve *serve = request->serve;
+    struct core_intent intent;
+    int r = CORE_NOT_FOUND;
+
+    if (find_intent(request, &intent) && intent.kind == CORE_INTENT_REFUND)
+        r = core_intent_settle(serve->core, intent.sequence,
+                               request_text(request, PROTO_PARAMETER_REFUND_ID),
+                               request->connection->peer.uid, serve_now(serve));
+    request_tells_all(request);
+    if (r == CORE_NOT_FOUND) {
+        request_refuse(request, PROTO_ERROR_NOT_FOUND,
+                       "there is no refund of a payment under that id", NULL, NULL);
+        return REQUEST_ANSWERED;
+    }
+    return answer_push(request, r, "settled", 0);
 }

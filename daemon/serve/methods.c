@@ -1,13 +1,6 @@
 /* See methods.h. */
 #include "methods.h"
 
-/* In the table, and not built. */
-static int method_none(struct request *request)
-{
-    request_refuse(request, PROTO_ERROR_UNKNOWN_METHOD, "this is not there yet", NULL, NULL);
-    return REQUEST_ANSWERED;
-}
-
 static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PING] = method_ping,
     [PROTO_METHOD_STATUS] = method_status,
@@ -39,7 +32,7 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PUSH_LIST] = method_push_list,
     [PROTO_METHOD_PUSH_RETRY] = method_push_retry,
     [PROTO_METHOD_PUSH_DROP] = method_push_drop,
-    [PROTO_METHOD_PUSH_SETTLE] = method_none,
+    [PROTO_METHOD_PUSH_SETTLE] = method_push_settle,
     [PROTO_METHOD_EVENT_SUBSCRIBE] = method_event_subscribe,
     [PROTO_METHOD_EVENT_ACK] = method_event_ack,
     [PROTO_METHOD_EVENT_LIST] = method_event_list,

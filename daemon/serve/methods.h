@@ -35,6 +35,7 @@ int method_user_created(struct request *request);
 int method_push_list(struct request *request);
 int method_push_retry(struct request *request);
 int method_push_drop(struct request *request);
+int method_push_settle(struct request *request);
 int method_webhook_deliver(struct request *request);
 int method_event_subscribe(struct request *request);
 int method_event_ack(struct request *request);

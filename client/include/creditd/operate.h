@@ -81,11 +81,12 @@ int creditd_read_push_list(const struct creditd_reply *reply,
                            struct creditd_push_list_result *ret_result);
 void creditd_push_list_clear(struct creditd_push_list_result *result);
 
-/* Neither is ever sent twice: after -ECONNRESET or -ETIMEDOUT look at the list. */
+/* None of these is ever sent twice: after -ECONNRESET or -ETIMEDOUT look at the list. */
 struct creditd_push_request {
     const char *push_id;
     const char *reason; /* for drop: kept with the record; NULL */
     uint32_t timeout;
+    const char *refund_id; /* for settle: the refund that was made */
 };
 
 struct creditd_push_result {
@@ -103,7 +104,14 @@ int creditd_push_drop(struct creditd *connection, const struct creditd_push_requ
                       struct creditd_push_result *ret_result);
 int creditd_push_drop_async(struct creditd *connection, const struct creditd_push_request *request,
                             creditd_callback callback, void *data);
-/* For both. */
+/* A parked refund of a payment was made after all, as refund_id: whoever asks for it again gets
+ * that one. */
+int creditd_push_settle(struct creditd *connection, const struct creditd_push_request *request,
+                        struct creditd_push_result *ret_result);
+int creditd_push_settle_async(struct creditd *connection,
+                              const struct creditd_push_request *request, creditd_callback callback,
+                              void *data);
+/* For all three. */
 int creditd_read_push(const struct creditd_reply *reply, struct creditd_push_result *ret_result);
 
 #endif

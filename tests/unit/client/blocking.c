@@ -168,6 +168,10 @@ Test(blocking, every_typed_call_reads_its_result)
     cr_assert_str_eq(pushed.state, "sending");
     cr_assert_eq(creditd_push_drop(c, &push, &pushed), 0);
     cr_assert_str_eq(pushed.state, "dropped");
+    cr_assert_eq(creditd_push_settle(c, &push, &pushed), -EINVAL, "as which refund?");
+    push.refund_id = "rf_1";
+    cr_assert_eq(creditd_push_settle(c, &push, &pushed), 0);
+    cr_assert_str_eq(pushed.state, "settled");
     cr_assert_eq(creditd_status(c, &status), 0);
     cr_assert_eq(status.pending.credits, 1234567);
     cr_assert_eq(status.upstream.last_success, -1);

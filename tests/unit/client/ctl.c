@@ -27,6 +27,9 @@ Test(ctl, tables_for_people)
     has(out, "psh_1_1_1  parked  cus_1");
     cr_assert_eq(ctl("$P push drop psh_1_1_1 --reason because"), 0);
     has(out, "psh_1_1_1: dropped");
+    cr_assert_eq(ctl("$P push settle psh_1_1_1 rf_1"), 0);
+    has(out, "psh_1_1_1: settled");
+    cr_assert_eq(ctl("$P push settle psh_1_1_1"), 2);
     cr_assert_eq(ctl("$P ping"), 0);
     cr_assert_eq(ctl("$P check --customer c --product p --amount 5"), 0);
     has(out, "sufficient: it takes 5 credits");

@@ -237,9 +237,13 @@ static void answer_read(struct server *server, enum proto_method method, msgpack
         break;
     case PROTO_METHOD_PUSH_RETRY:
     case PROTO_METHOD_PUSH_DROP:
+    case PROTO_METHOD_PUSH_SETTLE:
         msgpack_pack_map(p, 2);
         pack_kv_text(p, "push_id", "psh_1_1_1");
-        pack_kv_text(p, "state", method == PROTO_METHOD_PUSH_DROP ? "dropped" : "sending");
+        pack_kv_text(p, "state",
+                     method == PROTO_METHOD_PUSH_DROP     ? "dropped"
+                     : method == PROTO_METHOD_PUSH_SETTLE ? "settled"
+                                                          : "sending");
         break;
     case PROTO_METHOD_PUSH_LIST:
         msgpack_pack_map(p, 2);
@@ -262,7 +266,8 @@ static void answer_read(struct server *server, enum proto_method method, msgpack
 static bool is_change(enum proto_method method)
 {
     return proto_method_spec(method)->role > PROTO_ROLE_READ && method != PROTO_METHOD_PUSH_LIST &&
-           method != PROTO_METHOD_PUSH_RETRY && method != PROTO_METHOD_PUSH_DROP;
+           method != PROTO_METHOD_PUSH_RETRY && method != PROTO_METHOD_PUSH_DROP &&
+           method != PROTO_METHOD_PUSH_SETTLE;
 }
 
 static int answer(struct server *server, const struct message *message, msgpack_sbuffer *output)
