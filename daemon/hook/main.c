@@ -8,13 +8,12 @@
 #include "process.h"
 
 #include <curl/curl.h>
-#include <errno.h>
+#include <ipc/helper.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/config.h>
-#include <util/fd.h>
 #include <util/log.h>
 #include <util/macros.h>
 #include <util/service.h>
@@ -26,39 +25,22 @@ static void settings_cleanup(struct settings **settings)
     settings_unref(*settings);
 }
 
-/* The end of the connection whose other end serve has: passed to us, or made here. */
-static int connect_serve(const struct settings *settings, int *ret_fd)
-{
-    int fd = service_take_fd(SERVICE_FD_SERVE);
-    int r;
-
-    if (fd >= 0) {
-        *ret_fd = fd;
-        return 0;
-    }
-    if (fd != -ENOENT) {
-        log_error("the descriptor \"%s\" cannot be taken: %s", SERVICE_FD_SERVE, strerror(-fd));
-        return fd;
-    }
-    r = fd_connect_unix(settings->hook_socket, ret_fd);
-    if (r < 0)
-        log_error("cannot connect to %s: %s; is creditd-serve running?", settings->hook_socket,
-                  strerror(-r));
-    return r;
-}
-
 static int run(const char *config_path)
 {
     CLEANUP(settings_cleanup) struct settings *settings = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    int fd;
+    int fd, r;
 
     if (settings_load(config_path, &settings, &error) < 0) {
         fprintf(stderr, "%s\n", error ? error : "creditd-hook: out of memory");
         return EXIT_USAGE;
     }
-    if (connect_serve(settings, &fd) < 0)
+    r = ipc_helper_connect(settings->hook_socket, &fd);
+    if (r < 0) {
+        log_error("no connection to serve, neither passed nor at %s: %s; is creditd-serve running?",
+                  settings->hook_socket, strerror(-r));
         return EXIT_NO_SERVE;
+    }
     return process_run(fd, TAKE_PTR(settings), config_path);
 }
 

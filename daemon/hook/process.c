@@ -1,34 +1,26 @@
-/* Loop, channel, signals: see process.h. */
+/* Requests, answers, reloads: see process.h. */
 #include "process.h"
 #include "driver.h"
 
 #include <errno.h>
-#include <ipc/channel.h>
+#include <ipc/helper.h>
 #include <proto/hook.h>
 #include <proto/message.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <util/log.h>
 #include <util/macros.h>
-#include <util/service.h>
-#include <uv.h>
 
 /* Deliveries of serve without an answer; past it nothing is read. All hooks with the largest
  * concurrency that there is. */
 #define INCOMING_MAX (HOOK_COUNT_ * 64u)
 
-enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
-
 struct process {
-    uv_loop_t loop;
-    uv_signal_t signals[SIGNAL_COUNT];
-    uv_timer_t watchdog;
-    struct ipc_channel *channel; /* NULL when it has closed */
+    struct ipc_helper *helper;
     struct driver *driver;
+    struct settings *settings; /* until the driver has them */
     const char *config_path;
-    int exit_code;
 };
 
 static void warn(const struct settings *settings)
@@ -50,8 +42,9 @@ static void warn(const struct settings *settings)
 }
 
 /* What cannot be loaded changes nothing. */
-static void reload(struct process *process)
+static void on_reload(void *userdata)
 {
+    struct process *process = userdata;
     CLEANUP(cleanup_free) char *error = NULL;
     struct settings *settings;
 
@@ -62,25 +55,6 @@ static void reload(struct process *process)
     warn(settings);
     log_notice("the configuration has been read anew");
     driver_set_settings(process->driver, settings);
-}
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct process *process = handle->data;
-
-    if (number == SIGHUP) {
-        reload(process);
-        return;
-    }
-    service_notify("STOPPING=1");
-    if (process->channel)
-        ipc_channel_close(process->channel);
-}
-
-static void on_watchdog(uv_timer_t *timer)
-{
-    (void)timer;
-    service_notify("WATCHDOG=1");
 }
 
 static void pack_hello(msgpack_packer *packer, void *context)
@@ -98,7 +72,8 @@ static void pack_answer(msgpack_packer *packer, void *context)
 static void on_answer(void *data, uint32_t msgid, const struct outcome *outcome)
 {
     struct process *process = data;
-    int r = ipc_channel_answer(process->channel, msgid, pack_answer, (void *)(uintptr_t)outcome);
+    int r = ipc_channel_answer(process->helper->channel, msgid, pack_answer,
+                               (void *)(uintptr_t)outcome);
 
     /* serve's deadline turns that into a failure: it is delivered once more. */
     if (r < 0 && r != -ENOTCONN)
@@ -124,103 +99,50 @@ static void on_request(struct ipc_channel *channel, uint32_t msgid, const char *
         ipc_channel_refuse(channel, msgid, PROTO_ERROR_BUSY, "out of memory");
 }
 
-static void on_notification(struct ipc_channel *channel, const char *method, size_t method_length,
-                            const msgpack_object *params, void *userdata)
-{
-    static const char known[] = HOOK_NOTIFY_RELOAD;
-
-    (void)channel, (void)params;
-    if (method_length == sizeof known - 1 && memcmp(method, known, method_length) == 0)
-        reload(userdata);
-}
-
-/* The end: with every handle closed, and the last program ended, the loop ends by itself. A second
- * SIGTERM meanwhile ends us, and the kernel the programs with us. */
-static void on_closed(struct ipc_channel *channel, enum ipc_close_reason reason, void *userdata)
+static int on_start(struct ipc_helper *helper, void *userdata)
 {
     struct process *process = userdata;
-    bool expected =
-        reason == IPC_CLOSED_LOCAL || reason == IPC_CLOSED_PEER || reason == IPC_CLOSED_TRUNCATED;
 
-    (void)channel;
-    process->channel = NULL;
-    if (!expected) {
-        process->exit_code = EXIT_FAILURE;
-        log_error("the connection to serve: %s", ipc_close_reason_text(reason));
-    }
+    process->helper = helper;
+    warn(process->settings);
+    return driver_new(&helper->loop, TAKE_PTR(process->settings), on_answer, process,
+                      &process->driver);
+}
+
+/* The loop goes on until the last program has ended. A second SIGTERM meanwhile ends us, and the
+ * kernel the programs with us. */
+static void on_end(void *userdata)
+{
+    struct process *process = userdata;
+
     driver_end(process->driver);
-    for (size_t i = 0; i < SIGNAL_COUNT; i++)
-        uv_close((uv_handle_t *)&process->signals[i], NULL);
-    uv_close((uv_handle_t *)&process->watchdog, NULL);
-}
-
-static int watch_signals(struct process *process)
-{
-    static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
-    uint64_t interval = (uint64_t)service_watchdog_interval_ms();
-    int r = 0;
-
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-        uv_signal_init(&process->loop, &process->signals[i]);
-        process->signals[i].data = process;
-        if (r == 0)
-            r = uv_signal_start(&process->signals[i], on_signal, numbers[i]);
-    }
-    uv_timer_init(&process->loop, &process->watchdog);
-    if (r == 0 && interval > 0)
-        r = uv_timer_start(&process->watchdog, on_watchdog, interval, interval);
-    return r;
-}
-
-/* The channel first: its end is what ends all the rest. On failure there is no channel. */
-static int process_start(struct process *process, int fd, struct settings *settings)
-{
-    const struct ipc_channel_options options = {.incoming_limit = INCOMING_MAX};
-    const struct ipc_channel_callbacks callbacks = {
-        .on_request = on_request,
-        .on_notification = on_notification,
-        .on_closed = on_closed,
-    };
-    int r;
-
-    warn(settings);
-    r = driver_new(&process->loop, settings, on_answer, process, &process->driver);
-    if (r < 0)
-        return r;
-    r = ipc_channel_new(&process->loop, fd, &options, &callbacks, process, &process->channel);
-    if (r < 0) {
-        driver_end(process->driver);
-        return r;
-    }
-    r = watch_signals(process);
-    if (r == 0)
-        r = ipc_channel_notify(process->channel, HOOK_NOTIFY_HELLO, pack_hello, NULL);
-    if (r < 0) {
-        log_error("cannot start: %s", strerror(-r));
-        process->exit_code = EXIT_FAILURE;
-        ipc_channel_close(process->channel);
-        return 0;
-    }
-    service_notify("READY=1");
-    return 0;
 }
 
 int process_run(int fd, struct settings *settings, const char *config_path)
 {
-    struct process process = {.config_path = config_path};
-    int r = uv_loop_init(&process.loop);
+    static const struct ipc_helper_options options = {
+        .hello = HOOK_NOTIFY_HELLO,
+        .reload = HOOK_NOTIFY_RELOAD,
+        .incoming_limit = INCOMING_MAX,
+    };
+    static const struct ipc_helper_callbacks callbacks = {
+        .on_start = on_start,
+        .on_request = on_request,
+        .on_reload = on_reload,
+        .on_end = on_end,
+        .pack_hello = pack_hello,
+    };
+    struct process process = {.settings = settings, .config_path = config_path};
+    enum ipc_close_reason reason;
+    int r = ipc_helper_run(fd, &options, &callbacks, &process, &reason);
 
+    settings_unref(process.settings);
     if (r < 0) {
-        settings_unref(settings);
-    } else {
-        r = process_start(&process, fd, settings);
-        uv_run(&process.loop, UV_RUN_DEFAULT);
-        uv_loop_close(&process.loop);
-    }
-    if (r < 0) {
-        close(fd);
         log_error("cannot start: %s", strerror(-r));
         return EXIT_FAILURE;
     }
-    return process.exit_code;
+    if (ipc_helper_is_expected(reason))
+        return EXIT_SUCCESS;
+    log_error("the connection to serve: %s", ipc_close_reason_text(reason));
+    return EXIT_FAILURE;
 }

@@ -9,7 +9,7 @@
 #include "process.h"
 
 #include <curl/curl.h>
-#include <errno.h>
+#include <ipc/helper.h>
 #include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
@@ -37,39 +37,22 @@ static void settings_cleanup(struct settings **settings)
     settings_unref(*settings);
 }
 
-/* The end of the connection whose other end serve has: passed to us, or made here. */
-static int connect_serve(const struct settings *settings, int *ret_fd)
-{
-    int fd = service_take_fd(SERVICE_FD_SERVE);
-    int r;
-
-    if (fd >= 0) {
-        *ret_fd = fd;
-        return 0;
-    }
-    if (fd != -ENOENT) {
-        log_error("the descriptor \"%s\" cannot be taken: %s", SERVICE_FD_SERVE, strerror(-fd));
-        return fd;
-    }
-    r = fd_connect_unix(settings->sync_socket, ret_fd);
-    if (r < 0)
-        log_error("cannot connect to %s: %s; is creditd-serve running?", settings->sync_socket,
-                  strerror(-r));
-    return r;
-}
-
 static int run(const struct settings_source *source)
 {
     CLEANUP(settings_cleanup) struct settings *settings = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    int fd;
+    int fd, r;
 
     if (settings_load(source, &settings, &error) < 0) {
         fprintf(stderr, "%s\n", error ? error : "creditd-sync: out of memory");
         return EXIT_USAGE;
     }
-    if (connect_serve(settings, &fd) < 0)
+    r = ipc_helper_connect(settings->sync_socket, &fd);
+    if (r < 0) {
+        log_error("no connection to serve, neither passed nor at %s: %s; is creditd-serve running?",
+                  settings->sync_socket, strerror(-r));
         return EXIT_NO_SERVE;
+    }
     return process_run(fd, TAKE_PTR(settings), source);
 }
 
