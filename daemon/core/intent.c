@@ -43,10 +43,14 @@ static int end_customer(struct core *core, struct intent *intent,
 {
     struct core_text customer = {object->id, object->id_length}, user_id = intent_owner(intent);
 
-    if (link_find(core, user_id) || link_of_customer(core, customer)) /* others were quicker */
-        return intent_drop(core, intent, now);
-    int r = link_make(core, user_id, customer, object->body, object->body_length, true,
-                      intent->row.uid, now, NULL);
+    bool linked = link_find(core, user_id);            /* an operator was quicker */
+    if (!linked && link_of_customer(core, customer)) { /* another user was */
+        int r = intent_drop(core, intent, now);
+        return r < 0 ? doubt(core, intent, now) : 0; /* made: never to be sent again */
+    }
+    int r = linked ? 0
+                   : link_make(core, user_id, customer, object->body, object->body_length, true,
+                               intent->row.uid, now, NULL);
     if (r < 0)
         return doubt(core, intent, now);
     r = intent_drop(core, intent, now);
@@ -165,6 +169,14 @@ void intent_fire(struct core *core, struct job *job, int64_t now)
     case CORE_INTENT_PARKED:
         break;
     }
+}
+
+void intent_user_linked(struct core *core, struct core_text user_id, int64_t now)
+{
+    struct intent *intent = intent_of_user(core, user_id);
+
+    if (intent && !intent->job.exchange)
+        job_at(core, &intent->job, now);
 }
 
 static int send_again(struct core *core, struct intent *intent, int64_t now)

@@ -181,8 +181,10 @@ int core_link_set(struct core *core, struct core_text user_id, struct core_text 
         return CORE_OK;
     }
     int r = link_make(core, user_id, customer, NULL, 0, false, uid, now, ret_sequence);
-    if (r == 0)
+    if (r == 0) {
         search_intent_ended(core, user_id, CORE_OK, NULL, now);
+        intent_user_linked(core, user_id, now);
+    }
     return r;
 }
 

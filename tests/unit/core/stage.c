@@ -12,6 +12,8 @@ static int append(void *userdata, size_t size, int use_reserve, uint8_t **ret_bu
     struct stage *stage = userdata;
     if (stage->append_error != 0 && !use_reserve)
         return stage->append_error;
+    if (stage->full)
+        return -ENOSPC;
     cr_assert_lt(stage->count, STAGE_RECORDS);
     uint8_t *bytes = calloc(1, size);
     cr_assert_not_null(bytes);

@@ -22,6 +22,7 @@ struct stage {
     } records[STAGE_RECORDS];
     size_t count;
     int append_error; /* given to appends that may not use the reserve */
+    bool full;        /* nothing may be appended: -ENOSPC */
     uint32_t events;  /* all that were told */
     unsigned event_count;
     uint32_t ready[64];

@@ -492,6 +492,87 @@ Test(link, an_operator_is_quicker_than_a_create)
     stage_next(&stage, EXCHANGE_CUSTOMERS); /* a new search, no old one that never ends */
 }
 
+Test(link, a_create_that_has_not_left_need_not_where_an_operator_was_quicker)
+{
+    struct core_user who = ann();
+    uint64_t sequence;
+    cr_assert_eq(ask(&who), CORE_COLD);
+    find(NULL, 0);
+    cr_assert_eq(
+        core_link_set(stage.core, who.user_id, stage_text("cus_op"), 0, stage.now, &sequence),
+        CORE_OK);
+    stage_later(&stage, 0);
+    stage_idle(&stage);
+    struct core_intent intent;
+    cr_expect(!core_next_intent(stage.core, &(size_t){0}, &intent));
+}
+
+/* One answer with a full disk, and then enough: what was made is neither made again nor waited for
+ * for ever. */
+static void answer_without_space(const struct exchange *create)
+{
+    struct stage_object made = {"cus_new", "ann@x.io", create->push_id};
+    struct exchange_answer answer = stage_answer(&stage, EXCHANGE_OK);
+    struct exchange_object object = {.id = made.id,
+                                     .id_length = strlen(made.id),
+                                     .intent = made.intent,
+                                     .intent_length = strlen(made.intent)};
+    struct core_intent intent;
+    answer.objects.rows = &object;
+    answer.objects.count = 1;
+    stage.full = true;
+    (void)core_exchange_done(stage.core, create->id, &answer, stage.now);
+    stage.full = false;
+    for (int i = 0; i < 20 && core_next_intent(stage.core, &(size_t){0}, &intent); i++) {
+        struct exchange exchange;
+        stage_wake(&stage, 2 * DOUBT);
+        if (core_next_exchange(stage.core, stage.now, &exchange) != 0)
+            continue;
+        cr_assert_eq(exchange.kind, EXCHANGE_CUSTOMERS, "an exchange of kind %d",
+                     (int)exchange.kind);
+        stage_end_objects(&stage, &exchange, &made, 1, NULL);
+    }
+    cr_expect(!core_next_intent(stage.core, &(size_t){0}, &intent), "an intent that never ends");
+}
+
+Test(link, a_created_customer_is_not_lost_on_a_full_disk)
+{
+    struct core_user who = ann();
+    cr_assert_eq(ask(&who), CORE_COLD);
+    find(NULL, 0);
+    struct exchange create = stage_next(&stage, EXCHANGE_CREATE);
+    answer_without_space(&create);
+    expect_customer(&who, "cus_new");
+}
+
+Test(link, a_create_ends_on_a_full_disk_where_an_operator_was_quicker)
+{
+    struct core_user who = ann();
+    uint64_t sequence;
+    cr_assert_eq(ask(&who), CORE_COLD);
+    find(NULL, 0);
+    struct exchange create = stage_next(&stage, EXCHANGE_CREATE);
+    cr_assert_eq(
+        core_link_set(stage.core, who.user_id, stage_text("cus_op"), 0, stage.now, &sequence),
+        CORE_OK);
+    answer_without_space(&create);
+    expect_customer(&who, "cus_op");
+}
+
+Test(link, a_create_ends_on_a_full_disk_where_another_user_was_quicker)
+{
+    struct core_user who = ann();
+    uint64_t sequence;
+    cr_assert_eq(ask(&who), CORE_COLD);
+    find(NULL, 0);
+    struct exchange create = stage_next(&stage, EXCHANGE_CREATE);
+    cr_assert_eq(core_link_set(stage.core, stage_text("user_two"), stage_text("cus_new"), 0,
+                               stage.now, &sequence),
+                 CORE_OK);
+    answer_without_space(&create);
+    cr_expect_eq(ask(&who), CORE_TAKEN);
+}
+
 Test(link, a_created_customer_that_another_user_took)
 {
     struct core_user who = user("user_ann", "ann@x.io", false),
