@@ -235,7 +235,8 @@ static bool serve_read(struct event_reader *reader, struct event_read *read)
     return true;
 }
 
-/* What a callback adds stands behind those that could not be served. */
+/* What a callback adds stands behind those that could not be served. Who was called back may have
+ * made work for others, so there is another round then. */
 static void serve_reads(struct event_reader *reader)
 {
     struct list due, rest;
@@ -248,7 +249,9 @@ static void serve_reads(struct event_reader *reader)
         struct event_read *read = CONTAINER_OF(due.next, struct event_read, link);
 
         list_remove(&read->link);
-        if (!serve_read(reader, read))
+        if (serve_read(reader, read))
+            reader->changed = true;
+        else
             list_append(&rest, &read->link);
     }
     list_move_all(&rest, &reader->reads);

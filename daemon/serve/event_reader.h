@@ -62,7 +62,8 @@ void event_reader_deinit(struct event_reader *reader);
 void event_reader_pass(struct event_reader *reader, uint64_t durable);
 /* The end of a turn: serves what can be served, begins the reading of the rest. */
 void event_reader_pump(struct event_reader *reader);
-/* There is more to pump: the loop must not block. */
+/* There is more to pump, or others may have got something to do by what was called back: the loop
+ * must not block. */
 bool event_reader_is_due(const struct event_reader *reader);
 /* Ends all reads, and takes no more: each is called back with -ECANCELED, from within. */
 void event_reader_stop(struct event_reader *reader);

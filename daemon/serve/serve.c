@@ -38,20 +38,25 @@ void serve_fail(struct serve *serve)
 
 /* --- turns --- */
 
+/* There is something left to do that no descriptor and no timer will tell of. */
+static bool is_due(const struct serve *serve)
+{
+    return !list_is_empty(&serve->waiting.ready) || event_reader_is_due(&serve->event_reader);
+}
+
 static void turn_end(struct serve *serve)
 {
     int rounds = 0;
 
-    if (serve->now != 0 || !list_is_empty(&serve->waiting.ready) ||
-        event_reader_is_due(&serve->event_reader)) {
+    if (serve->now != 0 || is_due(serve)) {
         do {
             waiting_run(&serve->waiting);
             helper_pump(&serve->helper);
             sessions_pump(&serve->sessions);
             hooks_pump(&serve->hooks);
-        } while (!list_is_empty(&serve->waiting.ready) && ++rounds < ROUNDS_MAX);
-        event_reader_pump(&serve->event_reader);
-        if (!list_is_empty(&serve->waiting.ready) || event_reader_is_due(&serve->event_reader))
+            event_reader_pump(&serve->event_reader);
+        } while (is_due(serve) && ++rounds < ROUNDS_MAX);
+        if (is_due(serve))
             uv_async_send(&serve->progress); /* the loop must not block on it */
         store_flush(serve->store);
         reply_gate_next_turn(&serve->gate);

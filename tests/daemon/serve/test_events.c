@@ -251,6 +251,9 @@ FIXTURE_TEST(events, nothing_is_told_before_it_is_synced, &fixture,
     cr_assert_eq(json_array_size(json_object_get(list, "data")), 0);
     cr_assert_eq(harness_int(list, "last"), 0);
     json_decref(list);
+    fixture_check_error(harness_call_error(&fixture.client, "event.ack", "{s:s, s:i}", "subscriber",
+                                           "app", "sequence", 1),
+                        "invalid_parameter", "parameter", "sequence");
     harness_connection_deinit(&reader);
 
     restart(SIGTERM); /* which syncs */
