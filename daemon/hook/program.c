@@ -91,9 +91,11 @@ static void on_output(uv_poll_t *poll, int status, int events)
         uv_poll_stop(poll);
 }
 
+/* The program itself, too, where it has moved to another group. */
 static void signal_group(const struct program *program, int number)
 {
-    kill(-program->spawn.pid, number);
+    if (kill(-program->spawn.pid, number) < 0 || number == SIGKILL)
+        kill(program->spawn.pid, number);
 }
 
 static int64_t grace(const struct program *program)

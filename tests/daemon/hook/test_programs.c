@@ -40,11 +40,11 @@ static void start_with(const char *text, const char *more)
 }
 
 /* A copy, since whoever it runs as must reach it, and its name says where the report goes. */
-static void start_witness(const char *more)
+static void start_witness(const char *name, const char *more)
 {
     char path[HARNESS_PATH_MAX], lines[512], command[512];
 
-    harness_path(&rig.directory, "witness", path);
+    harness_path(&rig.directory, name, path);
     snprintf(command, sizeof command, "cp '%s' '%s'", WITNESS, path);
     cr_assert_eq(system(command), 0);
     snprintf(lines, sizeof lines, "on_credits_low = %s\n%s", path, more);
@@ -78,7 +78,7 @@ Test(programs, gets_the_event_and_nothing_of_ours)
     /* Something inherited, which no program may have. */
     cr_assert_eq(dup2(STDERR_FILENO, 17), 17);
     setenv("PATH", "/usr/bin:/bin", 1);
-    start_witness("");
+    start_witness("witness", "");
     rig_expect(rig_run(&rig, "on_credits_low", 3), "done", 0, NULL);
     report = rig_read(&rig, "witness.report");
     cr_expect(strncmp(report, "arguments 1\n", 12) == 0, "%s", report);
@@ -119,7 +119,7 @@ Test(programs, runs_as_the_configured_user)
         cr_skip_test("only root can");
     snprintf(ids, sizeof ids, "ids %d %d 1", (int)nobody->pw_uid, (int)nobody->pw_gid);
     cr_assert_eq(chmod(rig.directory.path, 0777), 0);
-    start_witness("user = nobody");
+    start_witness("witness", "user = nobody");
     rig_expect(rig_run(&rig, "on_credits_low", 1), "done", 0, NULL);
     report = rig_read(&rig, "witness.report");
     expect_line(report, ids);
@@ -224,6 +224,12 @@ Test(programs, one_that_ends_well_at_sigterm_has_failed)
 {
     start_with("trap 'exit 0' TERM\nsleep 1000 & wait", "timeout = 200ms");
     rig_expect(rig_run(&rig, "on_event", 1), "failed", 0, "its 200 ms were over");
+}
+
+Test(programs, one_that_has_left_its_group_is_ended)
+{
+    start_witness("mover", "timeout = 200ms");
+    rig_expect(rig_run(&rig, "on_credits_low", 1), "failed", 128 + SIGTERM, "200 ms were over");
 }
 
 /* It keeps the pipe open and would write to it for ever: the program's end is what counts. */
