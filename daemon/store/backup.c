@@ -117,12 +117,12 @@ static int copy_journal(const struct store *store, const struct target *target)
     return r;
 }
 
-/* LMDB does not sync what it copies. */
-static int sync_data(const struct target *target)
+/* LMDB does not sync what it copies, and lets others read it. */
+static int secure_data(const struct target *target)
 {
     CLEANUP(cleanup_fd) int fd = openat(target->store_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
 
-    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    return fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int copy_all(struct store *store, const struct target *target, const char *directory)
@@ -134,7 +134,7 @@ static int copy_all(struct store *store, const struct target *target, const char
         return -ENOMEM;
     r = database_copy(store->database, path);
     if (r == 0)
-        r = sync_data(target);
+        r = secure_data(target);
     if (r == 0)
         r = copy_journal(store, target);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <util/macros.h>
 
 #include "support.h"
@@ -39,12 +40,17 @@ static void check_verified(const struct keeper *which, uint64_t sequence)
 
 Test(backup, is_a_store_like_any_other)
 {
+    CLEANUP(cleanup_free) char *data = path_of(&copy, "store/data.mdb");
+    struct stat status;
+
     keeper_open(&keeper);
     keeper_append_batches(&keeper, 40);
     store_checkpoint(keeper.store);
     keeper_wait_stored(&keeper, 40);
     keeper_append_batches(&keeper, 15);
     cr_assert_eq(store_backup(keeper.store, copy.directory, NULL), 0);
+    cr_assert_eq(stat(data, &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
     keeper_append_batches(&keeper, 5);
     check_verified(&copy, 55);
     keeper_open(&copy);
