@@ -150,7 +150,7 @@ static void call_serve(struct exchange *exchange, const struct creditd_map *map,
         return;
     }
     exchange->state = EXCHANGE_WAITING;
-    server->figures.waiting++;
+    server_waits(server);
 }
 
 /* The header Idempotency-Key, where the method knows one. 0, or a refusal has been made. */
@@ -209,7 +209,7 @@ static int read_parameters(struct exchange *exchange, json_t **ret_params)
     return r;
 }
 
-static int check_permission(struct exchange *exchange, bool has_session, const json_t *params)
+bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t present)
 {
     struct refusal refusal;
     struct caller caller;
@@ -218,10 +218,10 @@ static int check_permission(struct exchange *exchange, bool has_session, const j
     if (r < 0)
         exchange_refuse_error(exchange, PROTO_ERROR_INTERNAL, "the caller cannot be told", NULL);
     if (r == 0)
-        r = permit_check(&exchange->route, &caller, parameters_present(params), &refusal);
+        r = permit_check(&exchange->route, &caller, present, &refusal);
     if (r > 0)
         exchange_refuse_refusal(exchange, &refusal);
-    return r;
+    return r == 0;
 }
 
 void exchange_call(struct exchange *exchange)
@@ -236,7 +236,8 @@ void exchange_call(struct exchange *exchange)
         return;
     }
     if (read_parameters(exchange, &params) != 0 ||
-        check_permission(exchange, session != NULL, params) != 0 || add_key(exchange, params) != 0)
+        !exchange_is_permitted(exchange, session != NULL, parameters_present(params)) ||
+        add_key(exchange, params) != 0)
         return;
     map = creditd_map_new();
     if (!map) {

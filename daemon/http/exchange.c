@@ -1,6 +1,7 @@
 /* See exchange.h. */
 #include "exchange.h"
 #include "server.h"
+#include "stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     *context = NULL;
     if (!exchange)
         return;
+    if (exchange->stream)
+        stream_free(exchange->stream);
     if (exchange->response)
         MHD_destroy_response(exchange->response);
     free(exchange->target);
@@ -110,7 +113,7 @@ static void run(struct exchange *exchange)
         exchange_ready(exchange);
         break;
     case ROUTE_EVENTS:
-        exchange_refuse(exchange, 503, "busy", "events are not served yet", NULL);
+        exchange_events(exchange);
         break;
     }
 }
@@ -118,6 +121,8 @@ static void run(struct exchange *exchange)
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     figures_answered(&exchange->server->figures, exchange->status);
+    if (!exchange->response)
+        return MHD_NO;
     return MHD_queue_response(exchange->connection, exchange->status, exchange->response);
 }
 

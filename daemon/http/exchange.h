@@ -20,8 +20,10 @@
 #include <proto/errors.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct server;
+struct stream;
 struct refusal;
 
 enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_WAITING, EXCHANGE_ANSWERED };
@@ -40,6 +42,7 @@ struct exchange {
     struct route route;
     unsigned status;
     struct MHD_Response *response;
+    struct stream *stream; /* of events; NULL: none */
 };
 
 /* libmicrohttpd's callbacks; `cls` is the server. */
@@ -59,6 +62,9 @@ void exchange_answer(struct exchange *exchange, unsigned status, json_t *json);
 /* Takes the text over, which is freed. */
 void exchange_answer_text(struct exchange *exchange, unsigned status, const char *type, char *text,
                           size_t length);
+/* Takes the response over; NULL stands for no memory. `type` is its Content-Type. */
+void exchange_answer_response(struct exchange *exchange, unsigned status, const char *type,
+                              struct MHD_Response *response);
 /* {"error": {"code", "message"[, "data"]}}; takes the data over, NULL: none. */
 void exchange_refuse(struct exchange *exchange, unsigned status, const char *code,
                      const char *message, json_t *data);
@@ -79,6 +85,10 @@ int exchange_session(const struct exchange *exchange, char **ret_session);
 
 /* --- call.c, probe.c, stream.c: asks creditd-serve, or answers at once --- */
 void exchange_call(struct exchange *exchange);
+/* Whether the caller may ask for the route's method, naming the parameters of `present` (bits):
+ * else the request has been refused. */
+bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t present);
+void exchange_events(struct exchange *exchange);
 void exchange_webhook(struct exchange *exchange);
 void exchange_live(struct exchange *exchange);
 void exchange_ready(struct exchange *exchange);

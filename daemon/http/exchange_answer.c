@@ -52,19 +52,27 @@ static void finish(struct exchange *exchange)
         MHD_resume_connection(exchange->connection);
 }
 
-/* Takes the text over. Without memory for an answer there is an empty one, and if there is none for
- * that, the connection ends. */
+/* Without memory for a response the connection ends. */
+void exchange_answer_response(struct exchange *exchange, unsigned status, const char *type,
+                              struct MHD_Response *response)
+{
+    exchange->status = status;
+    exchange->response = response;
+    if (response)
+        add_headers(exchange, response, type);
+    finish(exchange);
+}
+
+/* Takes the text over. Without memory for an answer there is an empty one. */
 void exchange_answer_text(struct exchange *exchange, unsigned status, const char *type, char *text,
                           size_t length)
 {
-    exchange->status = text ? status : 500;
-    exchange->response =
+    struct MHD_Response *response =
         MHD_create_response_from_buffer(text ? length : 0, text, MHD_RESPMEM_MUST_FREE);
-    if (!exchange->response)
+
+    if (!response)
         free(text);
-    else
-        add_headers(exchange, exchange->response, text ? type : NULL);
-    finish(exchange);
+    exchange_answer_response(exchange, text ? status : 500, text ? type : NULL, response);
 }
 
 void exchange_answer(struct exchange *exchange, unsigned status, json_t *json)

@@ -25,7 +25,7 @@ static void ask(struct exchange *exchange, const char *method, creditd_callback 
         return;
     }
     exchange->state = EXCHANGE_WAITING;
-    server->figures.waiting++;
+    server_waits(server);
 }
 
 static void on_pong(struct creditd *connection, const struct creditd_reply *reply, void *data)

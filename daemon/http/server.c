@@ -137,6 +137,7 @@ static void finish(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
 
+    stream_end_all(&server->streams);
     creditd_uv_close(server->adapter);
     for (int i = 0; i < LAST_TURNS; i++) {
         MHD_run(server->http);
@@ -161,6 +162,11 @@ static void stop(struct server *server)
     service_notify("STOPPING=1");
     listen_pause(&server->listeners);
     uv_timer_start(&server->retry, on_stop_timeout, server->figures.waiting > 0 ? STOP_MS : 0, 0);
+}
+
+void server_waits(struct server *server)
+{
+    server->figures.waiting++;
 }
 
 void server_resumed(struct server *server)
@@ -257,6 +263,7 @@ static int start(struct server *server, const char *socket)
         return r;
     }
     init_handles(server);
+    LIST_INIT(&server->streams);
     r = start_http(server);
     if (r < 0)
         log_error("libmicrohttpd cannot be started: %s", strerror(-r));

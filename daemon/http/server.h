@@ -14,10 +14,10 @@
 #include "exchange.h"
 #include "figures.h"
 #include "listen.h"
+#include "stream.h"
 #include <creditd.h>
 #include <microhttpd.h>
 #include <stdint.h>
-#include <sys/queue.h>
 #include <util/config.h>
 #include <uv.h>
 
@@ -33,12 +33,13 @@ struct server {
     uv_signal_t signals[SERVER_SIGNALS];
     uv_timer_t watchdog;
     struct MHD_Daemon *http;
-    struct creditd *client;
+    struct creditd *client; /* for calls; each stream has its own */
     struct creditd_uv *adapter;
     struct listeners listeners;
     struct config *config;
     const char *config_path;
     struct figures figures;
+    struct stream_list streams;
     bool is_stopping;
 };
 
@@ -52,5 +53,6 @@ void server_kick(struct server *server);
 void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length);
 /* No more connections for a while. */
 void server_is_full(struct server *server);
-/* An exchange that waited has its answer. */
+/* An exchange waits, and one that waited has its answer. */
+void server_waits(struct server *server);
 void server_resumed(struct server *server);
