@@ -217,6 +217,27 @@ int intent_drop(struct core *core, struct intent *intent, int64_t now)
     return r;
 }
 
+static struct hash128 fingerprint_of(const struct core *core, struct core_text payload)
+{
+    return hash_bytes(&core->hash_key, payload.data, payload.length);
+}
+
+int core_intent_find(const struct core *core, enum core_intent_kind kind, struct core_text customer,
+                     struct core_text key, struct core_text payload, struct core_intent *ret_intent)
+{
+    struct hash128 fingerprint = fingerprint_of(core, payload);
+    const struct intent *intent = NULL;
+
+    if (key.length)
+        intent = at(map_get(&core->intents_by_key, app_key(core, kind, customer, key)));
+    if (!intent)
+        return CORE_NOT_FOUND;
+    describe(intent, ret_intent);
+    return memcmp(&intent->row.fingerprint, &fingerprint, sizeof(fingerprint)) == 0
+               ? CORE_OK
+               : CORE_KEY_REUSED;
+}
+
 int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core_text customer,
                       struct core_text key, struct core_text payload, uint32_t uid, int64_t now,
                       struct core_intent *ret_intent)
@@ -228,24 +249,19 @@ int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core
         .state = CORE_INTENT_SENDING,
         .attempt = 1,
         .clean = 1,
-        .fingerprint = hash_bytes(&core->hash_key, payload.data, payload.length),
+        .fingerprint = fingerprint_of(core, payload),
         .has_key = key.length > 0,
     };
     struct intent *intent;
 
     if (payload.length > CORE_PAYLOAD_MAX || customer.length > 128 || kind == CORE_INTENT_CUSTOMER)
         return -EINVAL;
-    if (row.has_key) {
+    int r = core_intent_find(core, kind, customer, key, payload, ret_intent);
+    if (r != CORE_NOT_FOUND)
+        return r;
+    if (row.has_key)
         row.key = app_key(core, kind, customer, key);
-        intent = at(map_get(&core->intents_by_key, row.key));
-        if (intent) {
-            bool same =
-                memcmp(&intent->row.fingerprint, &row.fingerprint, sizeof(row.fingerprint)) == 0;
-            describe(intent, ret_intent);
-            return same ? CORE_OK : CORE_KEY_REUSED;
-        }
-    }
-    int r = turns_take(core, uid, customer, now);
+    r = turns_take(core, uid, customer, now);
     if (r == CORE_OK)
         r = begin(core, &row, customer, payload, now, &intent);
     if (r != CORE_OK)
@@ -262,6 +278,13 @@ bool core_intent_get(const struct core *core, uint64_t sequence, struct core_int
     if (intent)
         describe(intent, ret_intent);
     return intent != NULL;
+}
+
+struct core_text core_intent_payload(const struct core *core, uint64_t sequence)
+{
+    const struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+
+    return intent ? intent_payload(intent) : (struct core_text){"", 0};
 }
 
 bool core_next_intent(const struct core *core, size_t *position, struct core_intent *ret_intent)

@@ -1,6 +1,9 @@
 /* See apply.h. */
 #include "apply.h"
+#include "object_compare.h"
 #include "object_load.h"
+#include "objects.h"
+#include "payment_refund.h"
 #include "serve.h"
 #include <core/link.h>
 #include <errno.h>
@@ -55,6 +58,25 @@ static int put(struct serve *serve, const struct apply *apply, const struct chan
     return CORE_OK;
 }
 
+static void note_refund(struct serve *serve, const struct apply *apply)
+{
+    struct core_text payment;
+    msgpack_object refund;
+    msgpack_zone zone;
+
+    if (!msgpack_zone_init(&zone, 4096))
+        return;
+    if (objects_unpack(&zone, apply->input.body, apply->input.length, &refund) == 0) {
+        payment = object_id(&refund, "payment_id");
+        if (payment.length > 0)
+            payment_refund_note(serve, payment, apply->key,
+                                object_text_is(&refund, "status", "failed") ||
+                                    (apply->input.source == CHANGES_TOLD &&
+                                     apply->input.type == CORE_EVENT_REFUND_FAILED));
+    }
+    msgpack_zone_destroy(&zone);
+}
+
 int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied)
 {
     const struct changes_input *input = &apply->input;
@@ -78,6 +100,8 @@ int apply_object(struct serve *serve, const struct apply *apply, struct applied 
     r = put(serve, apply, &changes, object.synced_at, ret_applied);
     if (r == CORE_OK && changes.store && input->table == TABLE_SUBSCRIPTIONS && !input->is_list)
         errands_overtake(&serve->errands, TABLE_SUBSCRIPTIONS, apply->key);
+    if (r == CORE_OK && changes.store && input->table == TABLE_REFUND)
+        note_refund(serve, apply);
     changes_deinit(&changes);
     return r;
 }

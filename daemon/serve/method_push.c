@@ -4,6 +4,7 @@
 #include "command.h"
 #include "connection.h"
 #include "methods.h"
+#include "payment_refund.h"
 #include "serve.h"
 #include "words.h"
 #include <core/link.h>
@@ -257,14 +258,16 @@ int method_push_drop(struct request *request)
 /* The operator has looked, and it was made after all: as that refund. */
 int method_push_settle(struct request *request)
 {
+    struct core_text refund_id = request_text(request, PROTO_PARAMETER_REFUND_ID);
     struct serve *serve = request->serve;
     struct core_intent intent;
     int r = CORE_NOT_FOUND;
 
     if (find_intent(request, &intent) && intent.kind == CORE_INTENT_REFUND)
-        r = core_intent_settle(serve->core, intent.sequence,
-                               request_text(request, PROTO_PARAMETER_REFUND_ID),
+        r = core_intent_settle(serve->core, intent.sequence, refund_id,
                                request->connection->peer.uid, serve_now(serve));
+    if (r == CORE_OK)
+        payment_refund_note(serve, payment_of_intent(serve, &intent), refund_id, false);
     request_tells_all(request);
     if (r == CORE_NOT_FOUND) {
         request_refuse(request, PROTO_ERROR_NOT_FOUND,

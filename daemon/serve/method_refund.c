@@ -6,14 +6,21 @@
 #include "connection.h"
 #include "methods.h"
 #include "objects.h"
+#include "payment_refund.h"
 #include "serve.h"
 #include "writes.h"
+#include <errno.h>
 #include <proto/message.h>
 #include <proto/upstream.h>
 #include <stdio.h>
 #include <string.h>
 
 /* --- whose payment it is --- */
+
+static bool is_begun(const struct request *request)
+{
+    return request->parked != NULL && request->parked->intent != 0;
+}
 
 static bool is_own(struct request *request, const struct errand_answer *answer)
 {
@@ -65,8 +72,7 @@ static bool check_payment(struct request *request, int *ret_result)
 {
     const struct errand_answer *answer = request_errand_answer(request, WAIT_PAYMENT);
 
-    if (request->identity.kind != IDENTITY_SESSION ||
-        (request->parked != NULL && request->parked->intent != 0))
+    if (request->identity.kind != IDENTITY_SESSION || is_begun(request))
         return true;
     *ret_result = REQUEST_ANSWERED;
     if (answer == NULL) {
@@ -125,18 +131,92 @@ static void answer_known(struct request *request, const struct core_intent *inte
     request_reply(request, intent->reveals);
 }
 
+/* A key of the app's means one attempt; without one, what did not give the payment back is tried
+ * again. Where another refund is the payment's by now, this one had failed. */
+static bool may_be_repeated(struct request *request, const struct core_intent *intent)
+{
+    struct payment_refund refund;
+
+    if (intent->state == CORE_INTENT_REFUSED)
+        return true;
+    return intent->state == CORE_INTENT_DONE &&
+           payment_refund_get(request->serve, request_text(request, PROTO_PARAMETER_PAYMENT_ID),
+                              &refund) == CORE_OK &&
+           (refund.failed || strcmp(refund.refund_id, intent->object_id) != 0);
+}
+
+static bool refuse_given_back(struct request *request, const char *refund_id)
+{
+    request_tells_all(request);
+    request_refuse(request, PROTO_ERROR_CONFLICT,
+                   "that payment was given back before, under another idempotency key; "
+                   "data.refund_id names the refund",
+                   "refund_id", refund_id);
+    return false;
+}
+
+/* What is stored of the payment comes first: then nothing that is asked for waits for it. */
+static bool bring_in(struct request *request, int *ret_result)
+{
+    struct core_text payment = request_text(request, PROTO_PARAMETER_PAYMENT_ID);
+    struct payment_refund refund;
+
+    if (is_begun(request) || payment_refund_get(request->serve, payment, &refund) != CORE_LOAD)
+        return true;
+    *ret_result = payment_refund_load(request, payment);
+    return false;
+}
+
+/* True: nobody else gives that payment back, or has. */
+static bool check_others(struct request *request, const struct write_order *order, int *ret_result)
+{
+    struct core_text payment = request_text(request, PROTO_PARAMETER_PAYMENT_ID);
+    struct serve *serve = request->serve;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    struct payment_refund refund;
+    struct core_intent other;
+    int r = payment_refund_get(serve, payment, &refund);
+
+    if (is_begun(request))
+        return true;
+    *ret_result = REQUEST_ANSWERED;
+    if (r < 0 || r == CORE_LOAD) {
+        request_refuse_status(request, r < 0 ? r : -EAGAIN);
+        return false;
+    }
+    if (write_find(request, order) != CORE_NOT_FOUND)
+        return true; /* the same again */
+    if (r == CORE_OK && !refund.failed)
+        return refuse_given_back(request, refund.refund_id);
+    if (!payment_find_intent(serve, payment, &other))
+        return true;
+    if (other.state == CORE_INTENT_DONE)
+        return refuse_given_back(request, other.object_id);
+    core_intent_id(serve->core, other.epoch, other.sequence, id);
+    request_tells_all(request);
+    request_refuse(request, PROTO_ERROR_CONFLICT,
+                   "that payment is being given back under another idempotency key; data.push_id "
+                   "names it among the pushes",
+                   "push_id", id);
+    return false;
+}
+
 int method_refund_create(struct request *request)
 {
     char buffer[PROTO_KEY_MAX + 1];
+    bool has_key = request_has(request, PROTO_BIT(IDEMPOTENCY_KEY));
+    const struct write_order order = {
+        .kind = CORE_INTENT_REFUND,
+        .key = key_of(request, buffer, sizeof(buffer)),
+        .again = has_key ? NULL : may_be_repeated,
+        .pack = pack_refund,
+    };
     const struct errand_answer *answer;
     struct core_intent intent;
     int result;
 
-    if (!check_payment(request, &result))
-        return result;
-    if (!write_intent(request, CORE_INTENT_REFUND, key_of(request, buffer, sizeof(buffer)),
-                      !request_has(request, PROTO_BIT(IDEMPOTENCY_KEY)), pack_refund, &intent,
-                      &result))
+    if (!bring_in(request, &result) || !check_payment(request, &result) ||
+        !check_others(request, &order, &result) || !write_intent(request, &order, &intent, &result))
         return result;
     answer = request_errand_answer(request, WAIT_INTENT);
     if (answer != NULL)

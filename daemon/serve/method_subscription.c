@@ -207,15 +207,18 @@ static bool bring_list(struct request *request, int *ret_result)
 
 int method_subscription_create(struct request *request)
 {
+    const struct write_order order = {
+        .kind = CORE_INTENT_SUBSCRIPTION,
+        .key = request_text(request, PROTO_PARAMETER_IDEMPOTENCY_KEY),
+        .pack = pack_create,
+    };
     const struct errand_answer *answer;
     struct core_intent intent;
     int result;
 
     if (!bring_list(request, &result))
         return result;
-    if (!write_intent(request, CORE_INTENT_SUBSCRIPTION,
-                      request_text(request, PROTO_PARAMETER_IDEMPOTENCY_KEY), false, pack_create,
-                      &intent, &result))
+    if (!write_intent(request, &order, &intent, &result))
         return result;
     answer = request_errand_answer(request, WAIT_INTENT);
     if (answer != NULL) {

@@ -99,25 +99,37 @@ static struct core_text scoped_key(const struct request *request, struct core_te
     return (struct core_text){buffer, (size_t)length};
 }
 
-static int begin(struct request *request, enum core_intent_kind kind, struct core_text key,
-                 bool again, write_pack_function pack, struct core_intent *ret_intent)
+/* Under the first name of the key's whose intent is not to be tried again. */
+static int run_intent(struct request *request, const struct write_order *order, bool begin,
+                      struct core_intent *ret_intent)
 {
     struct serve *serve = request->serve;
-    uint8_t payload[CORE_PAYLOAD_MAX];
+    uint8_t bytes[CORE_PAYLOAD_MAX];
+    struct core_text payload = {(const char *)bytes, 0};
     char buffer[PROTO_KEY_MAX + 32];
-    size_t length;
-    int r = pack_payload(request, pack, payload, &length);
+    int r = pack_payload(request, order->pack, bytes, &payload.length);
 
     for (int attempt = 0; r == 0; attempt++) {
-        r = core_intent_begin(serve->core, kind, request_customer(request),
-                              scoped_key(request, key, attempt, buffer, sizeof(buffer)),
-                              (struct core_text){(const char *)payload, length},
-                              request->connection->peer.uid, serve_now(serve), ret_intent);
-        if (r != CORE_OK || !again || ret_intent->state != CORE_INTENT_REFUSED ||
+        struct core_text key = scoped_key(request, order->key, attempt, buffer, sizeof(buffer));
+
+        if (begin)
+            r = core_intent_begin(serve->core, order->kind, request_customer(request), key, payload,
+                                  request->connection->peer.uid, serve_now(serve), ret_intent);
+        else
+            r = core_intent_find(serve->core, order->kind, request_customer(request), key, payload,
+                                 ret_intent);
+        if (r != CORE_OK || order->again == NULL || !order->again(request, ret_intent) ||
             attempt == ATTEMPTS_MAX)
             break;
     }
     return r;
+}
+
+int write_find(struct request *request, const struct write_order *order)
+{
+    struct core_intent intent;
+
+    return run_intent(request, order, false, &intent);
 }
 
 static void refuse_intent(struct request *request, const struct core_intent *intent)
@@ -144,9 +156,8 @@ static void refuse_intent(struct request *request, const struct core_intent *int
     }
 }
 
-bool write_intent(struct request *request, enum core_intent_kind kind, struct core_text key,
-                  bool again, write_pack_function pack, struct core_intent *ret_intent,
-                  int *ret_result)
+bool write_intent(struct request *request, const struct write_order *order,
+                  struct core_intent *ret_intent, int *ret_result)
 {
     struct core_intent intent;
     bool begun = request->parked != NULL && request->parked->intent != 0;
@@ -154,7 +165,7 @@ bool write_intent(struct request *request, enum core_intent_kind kind, struct co
 
     *ret_result = REQUEST_ANSWERED;
     if (!begun)
-        r = begin(request, kind, key, again, pack, &intent);
+        r = run_intent(request, order, true, &intent);
     else if (!core_intent_get(request->serve->core, request->parked->intent, &intent))
         r = CORE_NOT_FOUND;
     if (r != CORE_OK) {

@@ -28,12 +28,22 @@ enum wait_stage {
     WAIT_WEBHOOK,
 };
 
-/* Begins an intent, once, and waits for its end: true: *ret_intent is DONE. `key` is an app's;
- * empty: each request is a new one. `again`: what was refused before may be tried again under that
- * key. */
-bool write_intent(struct request *request, enum core_intent_kind kind, struct core_text key,
-                  bool again, write_pack_function pack, struct core_intent *ret_intent,
-                  int *ret_result);
+/* Whether what ended so may be tried again under the same key. */
+typedef bool (*write_again_function)(struct request *request, const struct core_intent *intent);
+
+struct write_order {
+    enum core_intent_kind kind;
+    struct core_text key;       /* an app's; empty: each request is a new one */
+    write_again_function again; /* NULL: never */
+    write_pack_function pack;
+};
+
+/* Whether write_intent would begin another one: CORE_NOT_FOUND; CORE_OK: it is known by its key;
+ * what else there is to be refused with. */
+int write_find(struct request *request, const struct write_order *order);
+/* Begins an intent, once, and waits for its end: true: *ret_intent is DONE. */
+bool write_intent(struct request *request, const struct write_order *order,
+                  struct core_intent *ret_intent, int *ret_result);
 /* Keeps what creates have made, and attaches it to the requests that wait for their intents. Before
  * core_exchange_done. */
 void write_created(struct serve *serve, const struct exchange *exchange,

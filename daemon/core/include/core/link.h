@@ -90,7 +90,14 @@ struct core_intent {
 int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core_text customer,
                       struct core_text key, struct core_text payload, uint32_t uid, int64_t now,
                       struct core_intent *ret_intent);
+/* What core_intent_begin would find under that key: CORE_OK, CORE_KEY_REUSED, or CORE_NOT_FOUND
+ * where it would begin one. */
+int core_intent_find(const struct core *core, enum core_intent_kind kind, struct core_text customer,
+                     struct core_text key, struct core_text payload,
+                     struct core_intent *ret_intent);
 bool core_intent_get(const struct core *core, uint64_t sequence, struct core_intent *ret_intent);
+/* As it was given; valid until the next command. Empty where there is no such intent. */
+struct core_text core_intent_payload(const struct core *core, uint64_t sequence);
 /* All that are known, in no order: start with *position = 0. */
 bool core_next_intent(const struct core *core, size_t *position, struct core_intent *ret_intent);
 /* A parked refund: the operator has looked. `object_id` empty: it was not made (and may be asked
