@@ -5,8 +5,9 @@
 # What building takes. Recommended packages are not installed: what is needed is named (libc6-dev is one for gcc).
 build_packages="gcc libc6-dev binutils meson ninja-build pkg-config python3 libuv1-dev libcurl4-openssl-dev
     libmsgpack-dev liblmdb-dev libcriterion-dev libjansson-dev libinih-dev libmicrohttpd-dev libssl-dev ca-certificates"
-# What the tests call besides: c++ looks at the public header, systemd-analyze at the units, which call /bin/kill (procps).
-test_packages="g++ clang-format strace systemd procps"
+# What the tests call besides: c++ looks at the public header, systemd-analyze at the units, which call /bin/kill (procps);
+# the README shows curl, socat and ss (iproute2).
+test_packages="g++ clang-format strace systemd procps curl socat iproute2"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
