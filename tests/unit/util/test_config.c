@@ -96,7 +96,7 @@ Test(config, defaults)
     cr_assert_eq(c->limits.dedupe_keys_per_user, 1000000);
     cr_assert_eq(c->limits.dedupe_clients_per_user, 1000000);
     cr_assert_eq(c->limits.upstream_turns_per_user, 60);
-    cr_assert_eq(c->limits.upstream_turns_per_customer, 10);
+    cr_assert_eq(c->limits.upstream_turns_per_customer, 20);
 }
 
 Test(config, values_of_every_type)
