@@ -99,7 +99,7 @@ int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
 
     over.state = 0;
     change.row.pushed += credits;
-    change.row.flags |= CORE_ROW_READ_FIRST;
+    change.row.flags |= CORE_ROW_READ_FIRST | (deducts ? 0u : CORE_ROW_GIVEN);
     reading.written_off += credits;
     int r = change_append(core, &change, now, ret_sequence);
     if (r < 0)

@@ -65,6 +65,17 @@ static bool wants_push(const struct core *core, const struct balance *balance)
            (row_pending(balance->row) > 0 && (balance->row->flags & CORE_ROW_READ_FIRST));
 }
 
+/* A gift needs no reading before it; the deduction after it does, and so does a grant: with two of
+ * them since the last reading nobody could tell which of them has moved the counter. */
+static bool wants_reading(const struct balance *balance)
+{
+    uint32_t flags = balance->row->flags;
+
+    if (!balance->own)
+        return flags & CORE_ROW_READ_FIRST;
+    return balance->own->row.kind == CORE_PUSH_GRANT && (flags & CORE_ROW_GIVEN);
+}
+
 static struct need balance_need(const struct core *core, const struct balance *balance, int64_t now)
 {
     struct need need = {.turn = TURN_NONE, .due = INT64_MAX};
@@ -87,8 +98,7 @@ static struct need balance_need(const struct core *core, const struct balance *b
         int64_t since = balance->own ? balance->own->row.begun_at
                                      : balance->pending_since + core->policy.push_interval;
         int64_t push_due = later(since, balance->push_at);
-        /* A gift needs no reading before it; the deduction after it does. */
-        bool read_first = !balance->own && (balance->row->flags & CORE_ROW_READ_FIRST);
+        bool read_first = wants_reading(balance);
         push_due = read_first ? balance->read_at : push_due;
         if (push_due < need.due)
             need = (struct need){TURN_PUSH, read_first ? EXCHANGE_BALANCE : EXCHANGE_PUSH, NULL,

@@ -310,8 +310,8 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
         row.upstream -= deducts ? credits : -credits;
         row.flags |= CORE_ROW_READ_FIRST;
     }
-    if (!deducts) /* no gift of ours in the window of the next deduction: see one_story() */
-        row.flags |= CORE_ROW_READ_FIRST;
+    if (!deducts) /* no gift of ours in the window of the next push: see one_story() */
+        row.flags |= CORE_ROW_READ_FIRST | CORE_ROW_GIVEN;
     next.counted += credits;
     next.state = keep_watching ? CORE_PUSH_WATCHED : 0;
     next.due_at = now + core->policy.in_doubt_delay;

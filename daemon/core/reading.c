@@ -224,7 +224,7 @@ static int accept(struct core *core, struct balance *balance, const struct excha
     reading.read_epoch = core->epoch;
     row.synced_at = now;
     row.deducted_at_sync = row.deducted;
-    row.flags &= ~(uint32_t)(CORE_ROW_READ_FIRST | CORE_ROW_REVOKED);
+    row.flags &= ~(uint32_t)(CORE_ROW_READ_FIRST | CORE_ROW_GIVEN | CORE_ROW_REVOKED);
     if (there && answer->balance.revoked)
         row.flags |= CORE_ROW_REVOKED;
     uint32_t events = crossing(core, balance, &row, false);

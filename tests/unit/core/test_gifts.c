@@ -460,6 +460,44 @@ Test(gift, gifts_wait_in_order_and_survive)
         struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
         cr_expect_eq(exchange.amount, 10 * i);
         stage_end_push(&stage, &exchange, i, balance().upstream + i);
+        if (i == 3)
+            break;
+        exchange = stage_next(&stage, EXCHANGE_BALANCE); /* one grant a reading */
+        stage_end_balance(&stage, &exchange, balance().upstream, 0);
     }
     cr_expect_eq(balance().available, 106);
+}
+
+/* What the first has moved must not be taken for the second, which is in doubt. */
+Test(gift, P3_a_grant_after_another_is_not_parked_for_it)
+{
+    struct core_given given;
+    cr_assert_eq(grant(50, NULL, &given), CORE_OK);
+    cr_assert_eq(grant(70, NULL, &given), CORE_OK);
+    struct exchange first = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_end_push(&stage, &first, 5, 105);
+    struct exchange exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 105, 0);
+    struct exchange second = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    int64_t at = stage.now;
+    stage_end(&stage, &second, EXCHANGE_UNANSWERED);
+    for (int i = 0; i < 2; i++) {
+        exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+        struct exchange_row row = {.id = "row_1",
+                                   .id_length = 5,
+                                   .push_id = first.push_id,
+                                   .push_id_length = strlen(first.push_id),
+                                   .type = EXCHANGE_ROW_GRANT,
+                                   .credits = 5,
+                                   .created_at = at - 500};
+        struct exchange_answer answer = stage_answer(&stage, EXCHANGE_OK);
+        answer.history.rows = &row;
+        answer.history.count = 1;
+        cr_assert_eq(core_exchange_done(stage.core, exchange.id, &answer, stage.now), 0);
+        exchange = stage_next(&stage, EXCHANGE_BALANCE);
+        stage_end_balance(&stage, &exchange, 105, 0);
+    }
+    exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    cr_expect_str_eq(exchange.push_id, second.push_id);
+    stage_end(&stage, &exchange, EXCHANGE_UNANSWERED);
 }

@@ -16,6 +16,7 @@ enum core_row_flag {
     CORE_ROW_OVERDRAWN = 1u << 2, /* less than nothing: spent elsewhere, or upstream took back */
     CORE_ROW_REVOKED = 1u << 3,   /* upstream says is_revoked: nothing is available */
     CORE_ROW_READ_FIRST = 1u << 4, /* upstream must be read before the next push */
+    CORE_ROW_GIVEN = 1u << 5,      /* a refund or a grant has ended since upstream was read */
 };
 
 /* One cache line a balance, so that the table can move to shared memory as it is.
