@@ -17,6 +17,7 @@ struct subject {
     int peer;
     unsigned messages, protocol_errors, ends, idles, closed;
     unsigned depth; /* of on_message: must not nest */
+    unsigned drained;
     uint32_t last_msgid;
     enum ipc_close_reason reason;
     struct ipc_protocol_error error;
@@ -95,6 +96,14 @@ static void on_end(struct ipc_stream *stream, void *userdata)
     subject->ends++;
 }
 
+static void on_drained(struct ipc_stream *stream, void *userdata)
+{
+    struct subject *subject = userdata;
+
+    cr_assert_eq(ipc_stream_queued(stream), 0);
+    subject->drained++;
+}
+
 static void on_closed(struct ipc_stream *stream, enum ipc_close_reason reason, void *userdata)
 {
     struct subject *subject = userdata;
@@ -126,6 +135,7 @@ static void subject_init(struct subject *subject, const struct ipc_stream_option
     struct ipc_stream_callbacks callbacks = {.on_message = on_message,
                                              .on_protocol_error = on_protocol_error,
                                              .on_idle = on_idle,
+                                             .on_drained = on_drained,
                                              .on_closed = on_closed};
 
     subject_init_with(subject, options, &callbacks);
@@ -296,6 +306,27 @@ Test(stream, a_reader_that_catches_up_is_not)
     }
     received += catch_up(&subject);
     cr_expect_eq(received, sent);
+    subject_deinit(&subject);
+}
+
+/* Once each time, and not where the socket took everything at once. */
+Test(stream, an_owner_that_waits_is_told_when_all_is_written)
+{
+    struct ipc_stream_options options = {.write_limit = 10000000};
+    struct subject subject;
+
+    subject_init(&subject, &options);
+    for (unsigned round = 1; round <= 3; round++) {
+        pack_ping(ipc_stream_output(subject.stream), 1, 100);
+        ipc_stream_flush(subject.stream);
+        world_settle(&subject.world);
+        cr_expect_eq(subject.drained, round - 1);
+        pack_ping(ipc_stream_output(subject.stream), 1, 900000);
+        ipc_stream_flush(subject.stream);
+        cr_assert_gt(ipc_stream_queued(subject.stream), 0);
+        (void)catch_up(&subject);
+        cr_expect_eq(subject.drained, round);
+    }
     subject_deinit(&subject);
 }
 
