@@ -4,6 +4,10 @@
  * comes in (apply.h). A webhook is remembered in the record of what it changed: delivered again, it
  * changes and tells nothing.
  *
+ * The answer: {id, type, duplicate: it was delivered before, ignored: its type says nothing to us,
+ * changed: what is stored of the object, events: how many tell of it}, once all of that is durable.
+ * A webhook that is not believed is refused with permission_denied.
+ *
  * The request waits for creditd-sync's verdict, then for what is stored of the object; the verdict
  * stays with it meanwhile.
  */
@@ -214,15 +218,38 @@ static void settle_refund(struct serve *serve, const struct webhook *webhook)
     }
 }
 
-/* What a customer may spend changes with what it has bought; its name does not matter. */
-static void refresh_balances(struct serve *serve, const struct webhook *webhook)
+/* Whether a product may be used is known since long ago, from now on: the next who asks has it read
+ * again. */
+static void outdate_access(struct serve *serve, struct core_text customer, struct core_text product)
+{
+    char buffer[OBJECT_KEY_MAX];
+    struct core_object_change change = {
+        .table = TABLE_ACCESS,
+        .key = object_key(TABLE_ACCESS, customer, product, buffer),
+        .synced_at = 1,
+    };
+    struct core_object object;
+    uint64_t sequence;
+
+    if (core_object_get(serve->core, change.table, change.key, &object) != CORE_OK)
+        return;
+    change.body = object.body;
+    change.length = object.body_length;
+    (void)core_object_change(serve->core, &change, serve_now(serve), &sequence); /* no record */
+}
+
+/* What a customer may spend and use changes with what it has bought; its name does not matter. */
+static void outdate(struct serve *serve, const struct webhook *webhook)
 {
     bool is_customer = changes_table(webhook->event) == TABLE_CUSTOMER;
     struct core_text customer = object_id(webhook->object, is_customer ? "id" : "customer_id");
+    struct core_text product = object_id(webhook->object, "product_id");
 
-    if (customer.length > 0 && (!is_customer || webhook->event == CORE_EVENT_CUSTOMER_DELETED))
-        (void)core_refresh(serve->core, customer, object_id(webhook->object, "product_id"),
-                           serve_now(serve));
+    if (customer.length == 0 || (is_customer && webhook->event != CORE_EVENT_CUSTOMER_DELETED))
+        return;
+    (void)core_refresh(serve->core, customer, product, serve_now(serve));
+    if (product.length > 0)
+        outdate_access(serve, customer, product);
 }
 
 static int apply_webhook(struct request *request, const struct webhook *webhook)
@@ -255,7 +282,7 @@ static int apply_webhook(struct request *request, const struct webhook *webhook)
     if (apply.input.table == TABLE_REFUND)
         settle_refund(request->serve, webhook);
     if (webhook->object != NULL)
-        refresh_balances(request->serve, webhook);
+        outdate(request->serve, webhook);
     return answer(request, webhook, false, &applied);
 }
 

@@ -57,15 +57,16 @@ static json_t *made(const char *member, json_t *row)
     return row != NULL ? answer_with(member, row) : fake_answer("unanswered", 0);
 }
 
-/* A page of two, so that paging is done: rows whose `key` is `value` (any, if empty). */
-static json_t *page(json_t *rows, const json_t *params, const char *key, const char *value,
-                    const char *member)
+/* A page, of two so that paging is done: rows whose `key` is `value` (any, if empty). */
+static json_t *page(struct fake_sync *sync, json_t *rows, const json_t *params, const char *key,
+                    const char *value, const char *member)
 {
     const char *after = text(params, "starting_after");
     json_t *found = json_array(), *row, *result;
     bool skipping = after[0] != '\0';
     const char *next = NULL;
-    size_t i, taken = 0;
+    int taken = 0;
+    size_t i;
 
     json_array_foreach(rows, i, row)
     {
@@ -73,7 +74,7 @@ static json_t *page(json_t *rows, const json_t *params, const char *key, const c
             skipping = strcmp(text(row, "id"), after) != 0;
             continue;
         }
-        if (taken == 2)
+        if (taken == sync->page_size)
             break;
         taken++;
         next = text(row, "id");
@@ -151,7 +152,7 @@ json_t *fake_objects_answer(struct fake_sync *sync, const char *method, const js
     }
     if (strcmp(method, "customers") == 0) {
         atomic_fetch_add(&sync->searches, 1);
-        return page(sync->customers, params, "email", text(params, "email"), "customers");
+        return page(sync, sync->customers, params, "email", text(params, "email"), "customers");
     }
     if (strcmp(method, "customer_create") == 0)
         return made("customer",
@@ -164,7 +165,7 @@ json_t *fake_objects_answer(struct fake_sync *sync, const char *method, const js
     }
     if (strcmp(method, "subscriptions") == 0) {
         atomic_fetch_add(&sync->lists, 1);
-        return page(sync->subscriptions, params, "customer_id", text(params, "customer_id"),
+        return page(sync, sync->subscriptions, params, "customer_id", text(params, "customer_id"),
                     "subscriptions");
     }
     if (strcmp(method, "subscription_create") == 0)

@@ -218,6 +218,7 @@ void fake_sync_start(struct fake_sync *sync, const char *path)
         sync->units = 10;
         sync->grant = 1000;
         sync->valid_for = 60000;
+        sync->page_size = 2;
         pthread_mutex_init(&sync->lock, NULL);
         fake_objects_init(sync);
     }

@@ -34,6 +34,7 @@ struct fake_sync {
     atomic_int grant;          /* what a customer has at first; "cus_none…" has no balance */
     atomic_bool revoked;       /* no session is valid any more */
     atomic_int valid_for;      /* of sessions, ms */
+    atomic_int page_size;      /* of lists */
     atomic_int lose_creates;   /* so many creates more are made, and not answered */
     /* Requests so far: */
     atomic_int webhooks;

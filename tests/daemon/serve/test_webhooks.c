@@ -378,6 +378,21 @@ WEBHOOK_TEST(balances_are_read_anew_and_nobody_pays_for_it)
     fake_sync_wait(&fixture.sync.balances, 6);
 }
 
+WEBHOOK_TEST(access_is_read_anew_by_the_next_who_asks)
+{
+    const struct hook canceled = {"wh_1", "subscription.canceled", SUB("canceled", 20)};
+    json_t *access =
+        call("access.check", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1");
+
+    cr_assert_not(harness_bool(access, "stale"));
+    json_decref(access);
+    expect(&canceled, "c2");
+    access = call("access.check", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1");
+    cr_assert(harness_bool(access, "stale"));
+    json_decref(access);
+    fake_sync_wait(&fixture.sync.accesses, 2);
+}
+
 /* --- creditd-sync comes and goes --- */
 
 WEBHOOK_TEST(one_that_comes_while_no_helper_is_there_waits)
@@ -471,6 +486,53 @@ WEBHOOK_TEST(what_others_changed_is_found_at_a_refresh)
     json_decref(call("customer.retrieve", "{s:s, s:b}", "customer_id", "cus_9", "fresh", 1));
     expect_events("subscription.canceled canceled, subscription.created active, "
                   "customer.updated b");
+}
+
+static size_t count_events(void)
+{
+    json_int_t after = 0;
+    size_t count = 0;
+    bool more = true;
+
+    while (more) {
+        json_t *page = call("event.list", "{s:I, s:i}", "after", after, "limit", 100);
+
+        count += json_array_size(json_object_get(page, "data"));
+        after = harness_int(page, "after");
+        more = harness_bool(page, "has_more");
+        json_decref(page);
+    }
+    return count;
+}
+
+/* More than one record can tell. */
+WEBHOOK_TEST(a_long_list_changes_all_at_once)
+{
+    json_t *row, *list;
+    size_t i;
+
+    fixture.sync.page_size = 100;
+    for (int k = 0; k < 350; k++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "sub_%d", k);
+        fake_add_subscription(&fixture.sync, id, "cus_1");
+    }
+    know_list();
+    pthread_mutex_lock(&fixture.sync.lock);
+    json_array_foreach(fixture.sync.subscriptions, i, row)
+    {
+        json_object_set_new(row, "status", json_string("canceled"));
+    }
+    pthread_mutex_unlock(&fixture.sync.lock);
+    for (int k = 0; k < 2; k++)
+        json_decref(call("subscription.list", "{s:s, s:b}", "customer_id", "cus_1", "fresh", 1));
+    cr_assert_eq(count_events(), 350);
+    go_offline();
+    list = call("subscription.list", "{s:s}", "customer_id", "cus_1");
+    cr_assert_str_eq(harness_text(json_array_get(json_object_get(list, "data"), 349), "status"),
+                     "canceled");
+    json_decref(list);
 }
 
 /* The list is in the store, and not in memory, when the answer to a create comes. */
