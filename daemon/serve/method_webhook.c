@@ -30,6 +30,7 @@
 #include <util/log.h>
 
 #define PATIENCE_MS 10000
+#define CHECKS_MAX 64u /* at a time: exchanges must have room as well, whoever calls this */
 
 /* --- asking creditd-sync --- */
 
@@ -52,6 +53,7 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
     msgpack_packer packer;
 
     (void)serve_now(serve); /* something to do: the end of the turn */
+    serve->webhook_checks--;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     if (reply->kind != IPC_REPLY_RESULT)
@@ -79,7 +81,7 @@ static int ask(struct request *request)
 {
     struct serve *serve = request->serve;
     struct check *check = malloc(sizeof(*check));
-    int r = check == NULL ? -ENOMEM : 0;
+    int r = check == NULL ? -ENOMEM : serve->webhook_checks >= CHECKS_MAX ? -EBUSY : 0;
 
     request->wait_late =
         (struct refusal){.error = PROTO_ERROR_UPSTREAM_UNAVAILABLE,
@@ -91,8 +93,10 @@ static int ask(struct request *request)
         r = helper_request(&serve->helper, WEBHOOK_METHOD_VERIFY, pack_check, request, PATIENCE_MS,
                            on_reply, check);
         request->wait_key = check_key(check);
-        if (r == 0)
+        if (r == 0) {
+            serve->webhook_checks++;
             return REQUEST_WAIT;
+        }
     }
     free(check);
     if (r == -ENOTCONN) { /* until there is one */

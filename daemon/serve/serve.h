@@ -78,6 +78,7 @@ struct serve {
     struct sessions sessions;
     struct errands errands;
     struct helper helper;
+    size_t webhook_checks; /* at creditd-sync */
     struct transactions transactions;
     struct events events;
     struct event_reader event_reader;

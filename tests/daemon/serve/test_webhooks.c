@@ -431,6 +431,32 @@ WEBHOOK_TEST(one_whose_verdict_was_lost_is_checked_again)
     free(body);
 }
 
+/* Exchanges must have room as well, and anybody may deliver. */
+WEBHOOK_TEST(only_so_many_are_checked_at_a_time)
+{
+    char *body = body_of(&hooks[0]);
+    struct harness_message message;
+
+    fixture_wait_status(&fixture, "upstream.helper", 1);
+    fixture.sync.silent = true;
+    for (int i = 0; i < 65; i++)
+        harness_send(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", body, "signature",
+                     "good");
+    cr_assert(harness_receive(&fixture.client, &message));
+    cr_assert_str_eq(harness_text(message.error, "code"), "busy");
+    harness_message_deinit(&message);
+    fake_sync_stop(&fixture.sync);
+    fixture.sync.silent = false;
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    for (int i = 0; i < 64; i++) {
+        cr_assert(harness_receive(&fixture.client, &message));
+        cr_assert_not_null(message.result);
+        harness_message_deinit(&message);
+    }
+    expect_events("customer.created a");
+    free(body);
+}
+
 FIXTURE_TEST(webhooks, one_that_cannot_be_checked_in_time_is_refused, &fixture,
              "[credits]\ncold_timeout = 50ms\n")
 {
