@@ -109,6 +109,12 @@ int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
     return CORE_OK;
 }
 
+void core_resume(struct core *core, int64_t now)
+{
+    core->paused = false;
+    core->probe_at = now;
+}
+
 bool core_balance_at(const struct core *core, uint32_t slot, int64_t now,
                      struct core_balance *ret_balance)
 {

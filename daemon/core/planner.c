@@ -585,12 +585,6 @@ void core_set_helper(struct core *core, bool present, int64_t now)
         core->probe_at = now;
 }
 
-void core_resume(struct core *core, int64_t now)
-{
-    core->paused = false;
-    core->probe_at = now;
-}
-
 int core_tick(struct core *core, int64_t now)
 {
     fire_timers(core, now);
