@@ -307,7 +307,10 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
         row.synced_at = now;
         row.deducted_at_sync = row.deducted;
     } else {
-        row.upstream -= deducts ? credits : -credits;
+        /* What came late of a gift may be in a reading already: it is not spendable before the next
+         * one. Of a deduction the cautious error is the other one. */
+        bool late = push->row.state == CORE_PUSH_WATCHED;
+        row.upstream -= deducts ? credits : late ? 0 : -credits;
         row.flags |= CORE_ROW_READ_FIRST;
     }
     if (!deducts) /* no gift of ours in the window of the next push: see one_story() */

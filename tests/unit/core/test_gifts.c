@@ -410,6 +410,45 @@ Test(gift, P3_a_grant_without_a_row_is_sent_again_after_two_looks)
     stage_end(&stage, &again, EXCHANGE_UNANSWERED);
 }
 
+static void look_at_grants(const struct exchange *push, size_t count, bool balance_too)
+{
+    struct exchange look = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    struct exchange_answer answer = stage_answer(&stage, EXCHANGE_OK);
+    struct exchange_row rows[2];
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct exchange_row){.id = i ? "row_2" : "row_1",
+                                        .id_length = 5,
+                                        .push_id = push->push_id,
+                                        .push_id_length = strlen(push->push_id),
+                                        .type = EXCHANGE_ROW_GRANT,
+                                        .credits = 5,
+                                        .created_at = stage.now};
+    answer.history.rows = rows;
+    answer.history.count = count;
+    cr_assert_eq(core_exchange_done(stage.core, look.id, &answer, stage.now), 0);
+    if (!balance_too)
+        return;
+    look = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &look, 100 + 5 * (int64_t)count, 0);
+}
+
+Test(gift, P3_what_ran_late_is_not_counted_on_top_of_a_reading)
+{
+    struct exchange first = gift_push(EXCHANGE_UNANSWERED);
+    look_at_grants(&first, 0, true);
+    look_at_grants(&first, 0, true);
+    struct exchange again = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_end(&stage, &again, EXCHANGE_UNANSWERED);
+    look_at_grants(&first, 1, true);
+    cr_expect_eq(balance().available, 105);
+    cr_assert_eq(core_balance_refresh(stage.core, balance().slot, STAGE_UID, stage.now), CORE_OK);
+    struct exchange reading = stage_await(&stage, EXCHANGE_BALANCE, 10000);
+    stage_end_balance(&stage, &reading, 110, 0); /* the first attempt has run after all */
+    look_at_grants(&first, 2, false);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().available, 110);
+}
+
 Test(gift, P3_only_rows_of_its_own_kind_are_of_a_refund)
 {
     struct core_given given;
