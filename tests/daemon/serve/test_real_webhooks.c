@@ -149,6 +149,26 @@ Test(real_webhooks, reversed)
     end_all();
 }
 
+/* As creditd-http passes them on. */
+Test(real_webhooks, as_bytes)
+{
+    size_t length = strlen(bodies[1]);
+    char signature[SIGNATURE_TEXT_SIZE], *hex = calloc(2, length + 4);
+    json_t *answer;
+
+    snprintf(hex, 5, "bin:");
+    for (size_t i = 0; i < length; i++)
+        snprintf(hex + 4 + 2 * i, 3, "%02x", (unsigned char)bodies[1][i]);
+    cr_assert_eq(signature_make(SECRET, bodies[1], length, clock_wall_ms() / 1000, signature), 0);
+    start_all("sk_test_1");
+    answer = harness_call(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", hex,
+                          "signature", signature);
+    cr_assert_eq(harness_int(answer, "events"), 2); /* created, and updated */
+    json_decref(answer);
+    end_all();
+    free(hex);
+}
+
 Test(real_webhooks, the_key_says_what_events_are_worth)
 {
     json_t *page;
