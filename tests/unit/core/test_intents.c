@@ -383,6 +383,35 @@ Test(intent, K1_a_key_makes_one)
     cr_expect_neq(again.sequence, first.sequence);
 }
 
+Test(intent, K1_is_found_by_its_key_without_beginning_one)
+{
+    struct core_text customer = stage_text("cus_a"), key = stage_text("k");
+    struct core_intent intent;
+    cr_expect_eq(
+        core_intent_find(stage.core, CORE_INTENT_REFUND, customer, key, stage_text("p"), &intent),
+        CORE_NOT_FOUND);
+    cr_assert_eq(begin_with(CORE_INTENT_REFUND, "k", "p", &intent), CORE_OK);
+    uint64_t sequence = intent.sequence;
+    size_t records = stage.count;
+    cr_expect_eq(
+        core_intent_find(stage.core, CORE_INTENT_REFUND, customer, key, stage_text("p"), &intent),
+        CORE_OK);
+    cr_expect_eq(intent.sequence, sequence);
+    cr_expect_eq(
+        core_intent_find(stage.core, CORE_INTENT_REFUND, customer, key, stage_text("q"), &intent),
+        CORE_KEY_REUSED);
+    cr_expect_eq(core_intent_find(stage.core, CORE_INTENT_SUBSCRIPTION, customer, key,
+                                  stage_text("p"), &intent),
+                 CORE_NOT_FOUND);
+    cr_expect_eq(core_intent_find(stage.core, CORE_INTENT_REFUND, customer, stage_text(""),
+                                  stage_text("p"), &intent),
+                 CORE_NOT_FOUND);
+    cr_expect_eq(stage.count, records);
+    struct core_text payload = core_intent_payload(stage.core, sequence);
+    cr_expect(payload.length == 1 && payload.data[0] == 'p');
+    cr_expect_eq(core_intent_payload(stage.core, 999).length, 0);
+}
+
 Test(intent, ended_ones_are_forgotten_after_a_day)
 {
     struct core_intent intent, again;

@@ -212,6 +212,27 @@ Test(change, that_is_partial_must_be_read_before_it_is_told)
     cr_expect_eq(synced_at("cus_a"), 0);
 }
 
+/* A list in which one row has changed is no younger for that. */
+Test(change, can_keep_the_time_since_when_it_is_known)
+{
+    struct core_object_change what = change_of("cus_a", "[one]");
+    change(&what);
+    int64_t since = stage.now;
+    stage_later(&stage, 60000);
+    what.body = "[two]";
+    what.synced_at = since;
+    cr_expect_eq(change(&what), 2);
+    cr_expect_eq(synced_at("cus_a"), since);
+    stage_restart(&stage);
+    cr_expect_eq(synced_at("cus_a"), since);
+    what.synced_at = 1; /* known since long ago: without a record */
+    cr_expect_eq(change(&what), 2);
+    cr_expect_eq(synced_at("cus_a"), 1);
+    what.synced_at = 0;
+    change(&what);
+    cr_expect_eq(synced_at("cus_a"), stage.now);
+}
+
 Test(change, may_be_the_objects_end)
 {
     struct core_event_data event = event_of(CORE_EVENT_CUSTOMER_DELETED, "{}");
