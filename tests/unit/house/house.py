@@ -129,7 +129,7 @@ def check_formatting(paths):
 def check_links():
     # design: creditd-serve has no HTTP and no JSON code, creditd-sync no LMDB: what ldd would show, from the dynamic section.
     for name, banned in (("serve/creditd-serve", r"curl|jansson|microhttpd"), ("sync/creditd-sync", r"lmdb|microhttpd"),
-                         ("hook/creditd-hook", r"lmdb|microhttpd")):
+                         ("hook/creditd-hook", r"lmdb|microhttpd"), ("http/creditd-http", r"lmdb|curl")):
         program = build / "daemon" / name
         if not program.is_file():
             fail("linked libraries", f"{program} is not there")
