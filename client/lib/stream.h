@@ -102,7 +102,7 @@ void stream_ack(struct creditd *c, struct stream *s);
 void stream_ack_last(struct creditd *c, struct stream *s);
 
 /* stream_next.c: the queue. */
-/* 0, or -ENOBUFS: no room; it must come again. */
+/* 0; it must come again after -ENOBUFS (no room) and -ENOMEM. */
 int stream_push(struct stream *s, const uint8_t *frame, size_t length);
 int stream_push_gap(struct stream *s, int64_t after, int64_t last);
 void stream_clear_queue(struct stream *s);

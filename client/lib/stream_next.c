@@ -47,7 +47,7 @@ int stream_push(struct stream *s, const uint8_t *frame, size_t length)
     item = calloc(1, sizeof *item);
     if (!item || owner_new(&whole, &item->owner, &message) < 0) {
         item_free(item);
-        return -ENOBUFS;
+        return -ENOMEM;
     }
     item->envelope = message.params;
     item->length = length;

@@ -50,6 +50,21 @@ static void give(struct creditd *c, const struct creditd_event *event)
     stream_dealt(c, s, sequence);
 }
 
+static void queue(struct creditd *c, const uint8_t *frame, size_t length, int64_t sequence)
+{
+    struct stream *s = c->stream;
+    int r = stream_push(s, frame, length);
+
+    if (r == 0) {
+        s->delay = 0;
+        s->place = sequence;
+    } else if (r == -ENOMEM) {
+        stream_back_off(c, s);
+    } else {
+        stream_wait(s, NEVER); /* until the queue has been read */
+    }
+}
+
 static bool is_event(const struct message *message)
 {
     return message->method_length == strlen(PROTO_NOTIFY_EVENT) &&
@@ -73,10 +88,8 @@ void stream_take(struct creditd *c, const struct message *message, const uint8_t
         return;
     if (s->is_paused)
         stream_wait(s, NEVER);
-    else if (!s->pulls)
-        give(c, &event);
-    else if (stream_push(s, frame, length) == 0)
-        s->place = event.sequence;
+    else if (s->pulls)
+        queue(c, frame, length, event.sequence);
     else
-        stream_wait(s, NEVER); /* until the queue has been read */
+        give(c, &event);
 }

@@ -297,3 +297,39 @@ Test(paths, the_environment_names_the_socket)
     creditd_close(c);
     cr_assert_eq(creditd_open(&c, "/nowhere", 8), -EINVAL);
 }
+
+struct watched {
+    struct creditd_uv *adapter;
+    int64_t last;
+};
+
+static int on_event_uv(struct creditd *connection, const struct creditd_event *event, void *data)
+{
+    struct watched *watched = data;
+
+    (void)connection;
+    cr_assert_eq(event->sequence, watched->last + 1);
+    watched->last = event->sequence;
+    if (event->sequence == 9)
+        creditd_uv_close(watched->adapter);
+    return 0;
+}
+
+/* Nothing but the subscription keeps the loop, also while it is cut off. */
+Test(blocking, the_libuv_loop_goes_on_for_events_alone)
+{
+    struct watched watched = {0};
+    struct creditd_subscribe_request request = {
+        .from = CREDITD_FROM_OLDEST, .hooks = {.on_event = on_event_uv}, .data = &watched};
+    uv_loop_t loop;
+
+    server.events = 9;
+    server.cuts = 3;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    cr_assert_eq(creditd_uv_attach(&watched.adapter, &loop, c), 0);
+    cr_assert_eq(creditd_subscribe(c, &request), 0);
+    cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    cr_assert_eq(watched.last, 9);
+    c = NULL;
+    cr_assert_eq(uv_loop_close(&loop), 0);
+}

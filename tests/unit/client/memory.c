@@ -113,3 +113,77 @@ Test(memory, each_failing_allocation_is_an_error_or_a_new_try)
     cr_assert_eq(r, 0);
     cr_assert_geq(errors, 4);
 }
+
+#define EVENTS 4
+
+/* A daemon with so many events, which are sent behind each answer. */
+static void serve_events(struct fake *f)
+{
+    long left = countdown;
+
+    countdown = -1;
+    fake_take(f);
+    for (; answered < f->count; answered++) {
+        const struct fake_request *request = &f->requests[answered];
+        int64_t after = request->after < 0 ? 0 : request->after;
+
+        if (request->connection != f->connections)
+            continue;
+        if (strcmp(request->method, "event.ack") == 0) {
+            fake_answer_acked(f, request);
+            continue;
+        }
+        fake_answer_subscribed(f, request, after, EVENTS);
+        for (int64_t i = after + 1; i <= EVENTS; i++)
+            fake_event(f, i, "credits.low");
+    }
+    countdown = left;
+}
+
+/* 0: each event was given once, in order. */
+static int watch(void)
+{
+    static const char *const types[] = {"credits.*", NULL};
+    struct creditd_subscribe_request request = {.subscriber = "s", .types = types};
+    struct creditd_event event;
+    struct creditd *c;
+    int r = engine_open(&c, "/nowhere", 0, &fake_io, &fake);
+
+    if (r < 0)
+        return r;
+    r = creditd_subscribe(c, &request);
+    for (int64_t i = 1; r == 0 && i <= EVENTS; i++) {
+        r = creditd_event_next(c, &event, -1);
+        cr_assert_eq(r, 0, "%d: %s", r, creditd_reply_message(creditd_last(c)));
+        cr_assert_eq(event.sequence, i);
+    }
+    creditd_close(c);
+    return r;
+}
+
+Test(memory, no_event_is_lost_or_given_twice)
+{
+    int errors = 0, r;
+    long left;
+
+    for (long at = 0;; at++) {
+        fake_init(&fake);
+        fake.on_wait = serve_events;
+        msgpack_sbuffer_write(&fake.sent, "x", 1);
+        msgpack_sbuffer_write(&fake.answers, "x", 1);
+        fake.sent.size = 0; /* it is looked at before there is a connection */
+        answered = 0;
+        countdown = at;
+        r = watch();
+        left = countdown;
+        countdown = -1;
+        cr_assert(r == 0 || r == -ENOMEM, "allocation %ld: %d", at, r);
+        errors += r == -ENOMEM;
+        fake_deinit(&fake);
+        if (left >= 0)
+            break;
+        cr_assert_lt(at, 1000);
+    }
+    cr_assert_eq(r, 0);
+    cr_assert_geq(errors, 2);
+}
