@@ -21,6 +21,7 @@ EXPECTED = [
     r'\{"status":"ok"',
     r'"credits_deducted":3,',
     r"^creditd_pending_credits \d+$",
+    r"^event: customer.linked$",
     r'^\[1,1,null,\{"version":',
     r'^\[1,1,null,\{"after":0,',
     r'^\[2,"event",\[\{"id":"evt_\w+","type":"customer.linked",',
