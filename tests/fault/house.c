@@ -154,7 +154,7 @@ void house_deinit(struct house *house)
 /* What /proc tells of a process; "" where it has gone. */
 static void proc_line(pid_t pid, const char *name, char *line, size_t size)
 {
-    char path[64];
+    char path[96];
     FILE *file;
 
     line[0] = '\0';
