@@ -1,7 +1,9 @@
 /* See json_value.h. */
 #include "json_value.h"
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *hexadecimal(const char *bytes, size_t length)
 {
@@ -124,4 +126,26 @@ void json_into_map(struct creditd_map *map, const json_t *object)
 
     /* jansson's iterators want it mutable, and change nothing. */
     json_object_foreach((json_t *)(uintptr_t)object, key, value) put(map, key, value);
+}
+
+size_t json_encoded_bound(const json_t *value)
+{
+    enum { HEAD = 5, NUMBER = 9 };
+    size_t size = HEAD, i;
+    const char *key;
+    json_t *member;
+
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        json_object_foreach((json_t *)(uintptr_t)value, key, member) size +=
+            HEAD + strlen(key) + json_encoded_bound(member);
+        return size;
+    case JSON_ARRAY:
+        json_array_foreach(value, i, member) size += json_encoded_bound(member);
+        return size;
+    case JSON_STRING:
+        return size + json_string_length(value);
+    default:
+        return NUMBER;
+    }
 }

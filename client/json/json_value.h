@@ -8,11 +8,14 @@
 
 #include <creditd.h>
 #include <jansson.h>
+#include <stddef.h>
 
 /* A new reference; NULL where memory is short. */
 json_t *json_from_value(const struct creditd_value *value);
 /* The members of an object into a map. */
 void json_into_map(struct creditd_map *map, const json_t *object);
+/* How many bytes the value takes in a message, at most. More than its text: 1.0 takes nine. */
+size_t json_encoded_bound(const json_t *value);
 /* How a call may be repeated when the connection is lost: as the table of methods has it. A method
  * that is not in this version's table is never sent twice. */
 enum creditd_repeat json_call_repeat(const char *method, const json_t *params);

@@ -16,6 +16,8 @@
 #include <util/fd.h>
 #include <util/macros.h>
 
+/* Beside the parameters: the method's name, a stamp. */
+#define MESSAGE_ROOM 512
 /* More than serve itself waits for an answer of upstream's, so that it is serve who says why. */
 #define PATIENCE_MS 5000
 
@@ -134,7 +136,9 @@ static void refuse_call(struct exchange *exchange, int r)
         exchange_refuse(exchange, 503, "no_memory", "creditd-http has no memory", NULL);
 }
 
-static void call_serve(struct exchange *exchange, const struct creditd_map *map,
+/* `size` is what the parameters take at most. A message that is over serve's limit would end the
+ * connection, and with it what others have asked. */
+static void call_serve(struct exchange *exchange, const struct creditd_map *map, size_t size,
                        enum creditd_repeat repeat)
 {
     struct server *server = exchange->server;
@@ -142,9 +146,11 @@ static void call_serve(struct exchange *exchange, const struct creditd_map *map,
         .timeout = (uint32_t)(server->config->credits.cold_timeout + PATIENCE_MS),
         .repeat = repeat,
     };
-    int r = creditd_call_async(server->client, proto_method_spec(exchange->route.method)->name, map,
-                               &options, on_reply, exchange);
+    int r = size + MESSAGE_ROOM > (size_t)server->config->limits.message_size ? -EMSGSIZE : 0;
 
+    if (r == 0)
+        r = creditd_call_async(server->client, proto_method_spec(exchange->route.method)->name, map,
+                               &options, on_reply, exchange);
     if (r < 0) {
         refuse_call(exchange, r);
         return;
@@ -176,16 +182,13 @@ static int add_key(struct exchange *exchange, json_t *params)
     return 0;
 }
 
-static void add_session(struct exchange *exchange, struct creditd_map *map, const char *session)
+/* As text where it is one. */
+static void add_bytes(struct creditd_map *map, const char *key, const char *bytes, size_t length)
 {
-    size_t length = strlen(session);
-
-    if ((proto_method_spec(exchange->route.method)->known & PROTO_BIT(SESSION)) == 0)
-        return;
-    if (proto_text_valid(session, length))
-        creditd_map_text_n(map, "session", session, length);
+    if (proto_text_valid(bytes, length))
+        creditd_map_text_n(map, key, bytes, length);
     else
-        creditd_map_bytes(map, "session", session, length);
+        creditd_map_bytes(map, key, bytes, length);
 }
 
 static int read_parameters(struct exchange *exchange, json_t **ret_params)
@@ -244,11 +247,11 @@ void exchange_call(struct exchange *exchange)
         refuse_call(exchange, -ENOMEM);
         return;
     }
-    if (session)
-        add_session(exchange, map, session);
+    if (session && (proto_method_spec(exchange->route.method)->known & PROTO_BIT(SESSION)) != 0)
+        add_bytes(map, "session", session, strlen(session));
     json_into_map(map, params);
     repeat = json_call_repeat(proto_method_spec(exchange->route.method)->name, params);
-    call_serve(exchange, map, repeat);
+    call_serve(exchange, map, json_encoded_bound(params) + (session ? strlen(session) : 0), repeat);
 }
 
 void exchange_webhook(struct exchange *exchange)
@@ -270,7 +273,7 @@ void exchange_webhook(struct exchange *exchange)
         refuse_call(exchange, -ENOMEM);
         return;
     }
-    creditd_map_bytes(map, "body", exchange->body, exchange->length);
+    add_bytes(map, "body", exchange->body, exchange->length);
     creditd_map_text(map, "signature", signature);
-    call_serve(exchange, map, CREDITD_REPEAT_SAFE);
+    call_serve(exchange, map, exchange->length + strlen(signature), CREDITD_REPEAT_SAFE);
 }

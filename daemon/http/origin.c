@@ -85,21 +85,40 @@ static bool is_of(const char *url, size_t length, const char *origin)
     return origin_of(url, length, other) == 0 && strcmp(origin, other) == 0;
 }
 
-bool origin_is_trusted(const char *trusted, const char *app, const char *url)
+/* The next word behind *words, or NULL. */
+static const char *next_word(const char **words, size_t *ret_length)
 {
     static const char separators[] = " \t,";
+    const char *word = *words ? *words + strspn(*words, separators) : "";
+
+    *ret_length = strcspn(word, separators);
+    *words = word + *ret_length;
+    return *word ? word : NULL;
+}
+
+const char *origin_first_wrong(const char *words, size_t *ret_length)
+{
     char origin[ORIGIN_MAX];
+    const char *word;
+
+    while ((word = next_word(&words, ret_length)))
+        if (origin_of(word, *ret_length, origin) < 0)
+            return word;
+    return NULL;
+}
+
+bool origin_is_trusted(const char *trusted, const char *app, const char *url)
+{
+    char origin[ORIGIN_MAX];
+    const char *word;
+    size_t length;
 
     if (!url || origin_of(url, strlen(url), origin) < 0)
         return false;
     if (app && is_of(app, strlen(app), origin))
         return true;
-    while (trusted && *(trusted += strspn(trusted, separators))) {
-        size_t length = strcspn(trusted, separators);
-
-        if (is_of(trusted, length, origin))
+    while ((word = next_word(&trusted, &length)))
+        if (is_of(word, length, origin))
             return true;
-        trusted += length;
-    }
     return false;
 }

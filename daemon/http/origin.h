@@ -13,6 +13,8 @@
 /* The origin of a URL, as browsers write it: lower case, without the scheme's own port. -EINVAL
  * where it has none ("null", no http or https, a user name). */
 int origin_of(const char *url, size_t length, char ret_origin[ORIGIN_MAX]);
+/* The first of the words that is no origin, and its length; NULL: all are. */
+const char *origin_first_wrong(const char *words, size_t *ret_length);
 /* Whether the URL's origin is one of those of `trusted` (words; NULL: none) or that of `app` (a
  * URL; NULL: none). */
 bool origin_is_trusted(const char *trusted, const char *app, const char *url);

@@ -1,5 +1,6 @@
 /* See server.h. */
 #include "server.h"
+#include "origin.h"
 #include <creditd_uv.h>
 #include <errno.h>
 #include <signal.h>
@@ -178,6 +179,19 @@ void server_resumed(struct server *server)
         uv_timer_start(&server->retry, on_stop_timeout, 0, 0);
 }
 
+/* --- the configuration --- */
+
+/* A word that is no origin is trusted by nobody; it should not stay unnoticed. */
+static void look_at_origins(const struct config *config)
+{
+    size_t length;
+    const char *wrong = origin_first_wrong(config->http.trusted_origins, &length);
+
+    if (wrong)
+        log_warning("[http] trusted_origins: \"%.*s\" is no origin; write https://host",
+                    (int)length, wrong);
+}
+
 /* --- signals --- */
 
 static void reload(struct server *server)
@@ -191,6 +205,7 @@ static void reload(struct server *server)
     }
     config_free(server->config);
     server->config = config;
+    look_at_origins(config);
     log_notice("the configuration has been read anew");
 }
 
@@ -301,6 +316,7 @@ int server_run(struct config *config, const char *config_path, const char *socke
         r = start(&server, socket);
     if (r == 0) {
         raise_limit(config);
+        look_at_origins(config);
         r = announce(&server);
         if (r < 0)
             finish(&server);

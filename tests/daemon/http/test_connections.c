@@ -125,6 +125,66 @@ HTTP_TEST(connections, a_body_has_a_limit, &fixture, NULL, "body_size = 2KiB\n")
     }
 }
 
+/* In a message it is more than serve takes, which would end the connection that all requests share.
+ */
+CONNECTION_TEST(a_body_that_grows_disturbs_nobody)
+{
+    struct http_answer answer;
+    char *body = filled(60000);
+    int fd = http_connect(&fixture), other = http_connect(&fixture);
+    size_t length = (size_t)snprintf(body, 60000, "{\"reason\": [");
+
+    body[length] = ' ';
+    while (length < 59990) {
+        memcpy(body + length, "1.0,", 4);
+        length += 4;
+    }
+    memcpy(body + length - 1, "]}", 3);
+    kill(fixture.serve.serve.pid, SIGSTOP); /* so that the other waits meanwhile */
+    http_send_request(other, "POST", "/v1/customer.link", JSON,
+                      "{\"user_id\": \"u_7\", \"customer_id\": \"cus_7\"}");
+    http_send_request(fd, "POST", "/v1/push.drop", JSON, body);
+    http_receive(fd, false, &answer);
+    http_check(&answer, 413, "invalid_request");
+    kill(fixture.serve.serve.pid, SIGCONT);
+    http_receive(other, false, &answer);
+    http_check(&answer, 200, NULL); /* not sent twice, so it would be in doubt */
+    free(body);
+    close(fd);
+    close(other);
+}
+
+/* Under systemd: no address of the configuration's is used. */
+CONNECTION_TEST(sockets_that_are_passed_take_the_place_of_listen)
+{
+    struct http_answer answer;
+    char path[HARNESS_PATH_MAX];
+    int fd;
+
+    http_fixture_stop_http(&fixture);
+    harness_path(&fixture.serve.directory, "passed.sock", path);
+    fd = harness_listen(path);
+    {
+        const char *arguments[] = {"--config", fixture.config, "--socket",
+                                   fixture.serve.client_path, NULL};
+        const struct harness_start start = {.program = "creditd-http",
+                                            .arguments = arguments,
+                                            .fds = {{"http", fd}},
+                                            .fd_count = 1,
+                                            .directory = &fixture.serve.directory};
+
+        harness_process_start(&fixture.http, &start);
+        harness_process_wait_ready(&fixture.http);
+    }
+    close(fd);
+    cr_assert_neq(access(fixture.socket, F_OK), 0);
+    memcpy(fixture.socket, path, sizeof(path));
+    http_ask(&fixture, &answer, "GET", "/readyz", NULL, NULL);
+    http_check(&answer, 200, NULL);
+    cr_assert_eq(harness_process_stop(&fixture.http, SIGTERM), 0);
+    cr_assert_eq(access(path, F_OK), 0, "it is not ours to remove");
+}
+
 CONNECTION_TEST(what_is_no_http_ends_its_connection_alone)
 {
     static const struct {

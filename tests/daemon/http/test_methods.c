@@ -178,20 +178,33 @@ Test(methods, others_do_not_get_the_roles_of_creditd_http)
     http_fixture_deinit(&fixture);
 }
 
+#define WEBHOOK                                                                                    \
+    "{\"id\": \"wh_evt_1\", \"type\": \"customer.updated\", \"created\": \"2026-01-20\", "         \
+    "\"livemode\": false, \"data\": {\"object\": {\"id\": \"cus_1\", \"name\": \"New\", "          \
+    "\"updated_at\": \"2026-01-20T00:00:00.000Z\"}}}"
+
+/* By its signature alone: no session, no origin, no type of content. */
 METHOD_TEST(a_webhook_is_signed)
 {
     static const char *const paths[] = {"/v1/webhook", "/api/auth/stellar/webhook"};
+    static const char *const signatures[] = {"X-StellarTools-Signature: good\r\n",
+                                             "X-Stellar-Signature: good\r\n"};
     struct http_answer answer;
 
     for (size_t i = 0; i < 2; i++) {
+        http_ask_tcp(&fixture, &answer, "POST", paths[i], signatures[i], WEBHOOK);
+        http_check(&answer, 200, NULL);
+        http_ask_tcp(&fixture, &answer, "POST", paths[i],
+                     "X-StellarTools-Signature: wrong\r\n" COOKIE("u_1"), WEBHOOK);
+        http_check(&answer, 401, "unauthenticated");
         http_ask_tcp(&fixture, &answer, "POST", paths[i], COOKIE("u_1"), "{}");
         http_check(&answer, 400, "invalid_parameter");
-        http_ask_tcp(&fixture, &answer, "POST", paths[i], "X-StellarTools-Signature: t=1,v1=00\r\n",
-                     NULL);
+        http_ask_tcp(&fixture, &answer, "POST", paths[i], signatures[i], NULL);
         http_check(&answer, 400, "invalid_parameter");
         http_ask_tcp(&fixture, &answer, "GET", paths[i], NULL, NULL);
         http_check(&answer, 405, "invalid_request");
     }
+    cr_assert_eq(fixture.serve.sync.webhooks, 4);
 }
 
 METHOD_TEST(probes)

@@ -95,3 +95,15 @@ Test(origin, trusted)
     cr_assert_not(origin_is_trusted("null", app, "null"));
     cr_assert_not(origin_is_trusted("*", app, "https://one.example"));
 }
+
+Test(origin, words_that_are_none)
+{
+    size_t length;
+
+    cr_assert_null(origin_first_wrong(NULL, &length));
+    cr_assert_null(origin_first_wrong("", &length));
+    cr_assert_null(origin_first_wrong(" https://a.example,http://b.example:1 ", &length));
+    cr_assert(strncmp(origin_first_wrong("https://a.example *.b.example c", &length), "*.b", 3) ==
+              0);
+    cr_assert_eq(length, strlen("*.b.example"));
+}
