@@ -196,7 +196,7 @@ METHOD_TEST(a_webhook_is_signed)
         http_check(&answer, 200, NULL);
         http_ask_tcp(&fixture, &answer, "POST", paths[i],
                      "X-StellarTools-Signature: wrong\r\n" COOKIE("u_1"), WEBHOOK);
-        http_check(&answer, 401, "unauthenticated");
+        http_check(&answer, 403, "permission_denied");
         http_ask_tcp(&fixture, &answer, "POST", paths[i], COOKIE("u_1"), "{}");
         http_check(&answer, 400, "invalid_parameter");
         http_ask_tcp(&fixture, &answer, "POST", paths[i], signatures[i], NULL);
