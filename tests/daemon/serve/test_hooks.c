@@ -268,6 +268,10 @@ HOOK_TEST(what_is_parked_waits_for_an_operator, HOOKS "park_after = 0s\n")
     cr_assert_eq(harness_int(row, "sequence"), 1);
     cr_assert(json_is_null(json_object_get(row, "next_attempt_at")));
     json_decref(result);
+    result = harness_call(&fixture.client, "hook.list", "{s:s}", "state", "failed");
+    cr_assert_eq(json_array_size(json_object_get(result, "data")), 0);
+    cr_assert_not(harness_bool(result, "has_more"));
+    json_decref(result);
     result = harness_call(&fixture.client, "hook.drop", "{s:s, s:i}", "hook", "on_credits_low",
                           "sequence", 1);
     cr_assert_str_eq(harness_text(result, "state"), "dropped");
@@ -419,6 +423,27 @@ HOOK_TEST(a_killed_serve_goes_on_where_it_was, HOOKS)
     }
     answer(expect_run(4, 1), "done", 0, NULL);
     wait_figure("on_credits_low", "delivered", 3);
+}
+
+/* What a program is at does not come twice because of a stop. */
+HOOK_TEST(a_stop_waits_for_what_is_under_way, HOOKS)
+{
+    come();
+    low("cus_1");
+    low("cus_1");
+    uint32_t first = expect_run(1, 1);
+    kill(fixture.serve.pid, SIGTERM);
+    answer(first, "done", 0, NULL);
+    cr_assert_eq(harness_process_wait(&fixture.serve), 0);
+    harness_connection_deinit(&hook);
+    harness_connection_deinit(&fixture.client);
+    fake_sync_stop(&fixture.sync);
+    fixture_start_serve(&fixture);
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    fixture_connect(&fixture, &fixture.client);
+    come();
+    answer(expect_run(2, 1), "done", 0, NULL);
+    wait_figure("on_credits_low", "sequence", 2);
 }
 
 /* More than the window, read back from the store and the journal. */
