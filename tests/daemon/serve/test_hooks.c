@@ -425,6 +425,23 @@ HOOK_TEST(a_killed_serve_goes_on_where_it_was, HOOKS)
     wait_figure("on_credits_low", "delivered", 3);
 }
 
+/* Until it takes no more changes. */
+static void wait_stopping(void)
+{
+    struct harness_message message;
+    bool refused = false;
+
+    while (!refused) {
+        harness_send(&fixture.client, "credits.consume", "{s:s, s:s, s:i}", "customer_id", "cus_1",
+                     "product_id", "prod_1", "raw_amount", 1);
+        cr_assert(harness_receive(&fixture.client, &message), "it has not waited");
+        refused = message.error != NULL;
+        if (refused)
+            cr_assert_str_eq(harness_text(message.error, "code"), "shutting_down");
+        harness_message_deinit(&message);
+    }
+}
+
 /* What a program is at does not come twice because of a stop. */
 HOOK_TEST(a_stop_waits_for_what_is_under_way, HOOKS)
 {
@@ -433,6 +450,7 @@ HOOK_TEST(a_stop_waits_for_what_is_under_way, HOOKS)
     low("cus_1");
     uint32_t first = expect_run(1, 1);
     kill(fixture.serve.pid, SIGTERM);
+    wait_stopping();
     answer(first, "done", 0, NULL);
     cr_assert_eq(harness_process_wait(&fixture.serve), 0);
     harness_connection_deinit(&hook);
