@@ -197,3 +197,58 @@ Test(flipped, every_flipped_byte_of_an_answer_is_survived)
         }
     }
 }
+
+static int look_at(struct creditd *connection, const struct creditd_event *event, void *data)
+{
+    struct creditd_event again;
+    char text[16];
+
+    (void)connection;
+    (void)data;
+    runs++;
+    cr_assert_lt(strlen(event->id), sizeof event->id);
+    cr_assert_lt(strlen(event->type), sizeof event->type);
+    cr_assert_lt(strlen(event->customer_id), sizeof event->customer_id);
+    for (size_t i = 0; i < creditd_value_count(event->object); i++)
+        creditd_value_copy_text(creditd_value_at(event->object, i), text, sizeof text);
+    creditd_value_count(event->previous);
+    cr_assert_eq(creditd_event_open(event->value, &again), 0);
+    cr_assert_eq(again.sequence, event->sequence);
+    return 0;
+}
+
+/* One event with one byte of another value, and the end of the connection. */
+static void send_event_with(size_t place, char byte)
+{
+    struct creditd_subscribe_request request = {.hooks = {.on_event = look_at}};
+
+    cr_assert_eq(creditd_subscribe(c, &request), 0);
+    fake_turn(&fake, c);
+    fake_take(&fake);
+    fake_answer_subscribed(&fake, &fake.requests[fake.count - 1], 0, 0);
+    fake_turn(&fake, c);
+    fake_event(&fake, 1, "credits.low");
+    fake.answers.data[fake.read + place] = byte;
+    fake_turn(&fake, c);
+    fake.is_ended = true;
+    fake_turn(&fake, c);
+}
+
+Test(garbage, events_of_any_shape)
+{
+    static const char bytes[] = {'\0',   '\x7f', '\x80', '\x8f', '\x90', '\xa0',
+                                 '\xa5', '\xc0', '\xc1', '\xc3', '\xc4', '\xcb',
+                                 '\xcf', '\xd9', '\xdc', '\xdf', '\xe0', '\xff'};
+    size_t length;
+
+    fake_event(&fake, 1, "credits.low");
+    length = fake.answers.size;
+    for (size_t i = 0; i < length; i++) {
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            teardown();
+            setup();
+            send_event_with(i, bytes[k]);
+        }
+    }
+    cr_assert_leq(runs, 1);
+}
