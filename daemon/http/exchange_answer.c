@@ -77,7 +77,7 @@ void exchange_answer_text(struct exchange *exchange, unsigned status, const char
 
 void exchange_answer(struct exchange *exchange, unsigned status, json_t *json)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
     json_decref(json);
     exchange_answer_text(exchange, status, JSON_TYPE, text, text ? strlen(text) : 0);

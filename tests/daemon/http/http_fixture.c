@@ -79,6 +79,14 @@ void http_fixture_start(struct http_fixture *fixture, const char *serve, const c
     http_fixture_start_http(fixture);
 }
 
+void http_fixture_start_alone(struct http_fixture *fixture)
+{
+    memset(fixture, 0, sizeof(*fixture));
+    fixture_init(&fixture->serve, NULL);
+    write_config(fixture, NULL);
+    http_fixture_start_http(fixture);
+}
+
 void http_fixture_stop_http(struct http_fixture *fixture)
 {
     CLEANUP(cleanup_free) char *path = strdup(fixture->http.log_path);

@@ -20,6 +20,8 @@ struct http_fixture {
 /* `serve` is added to serve's configuration, `http` to creditd-http's, behind [http]; may be NULL.
  * The customer cus_1 is linked to the user u_1, and cus_2 to u_2. */
 void http_fixture_start(struct http_fixture *fixture, const char *serve, const char *http);
+/* creditd-http alone: whoever accepts on fixture->serve.client_fd is its serve. */
+void http_fixture_start_alone(struct http_fixture *fixture);
 void http_fixture_start_http(struct http_fixture *fixture);
 /* Ends creditd-http, which must end well and remove its socket. */
 void http_fixture_stop_http(struct http_fixture *fixture);
