@@ -56,8 +56,10 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
     serve->webhook_checks--;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    if (reply->kind != IPC_REPLY_RESULT)
+    if (reply->kind == IPC_REPLY_GONE) /* the next one is asked */
         answer = errand_answer_new(EXCHANGE_UNANSWERED, NULL, NULL, 0);
+    else if (reply->kind != IPC_REPLY_RESULT)
+        answer = errand_answer_new(EXCHANGE_FAILED, NULL, NULL, 0);
     else if (msgpack_pack_object(&packer, *reply->result) == 0)
         answer = errand_answer_new(EXCHANGE_OK, NULL, buffer.data, buffer.size);
     errand_tell(serve, check_key(check), answer);
@@ -356,8 +358,15 @@ int method_webhook_deliver(struct request *request)
         request_refuse(request, PROTO_ERROR_SHUTTING_DOWN, "creditd is stopping", NULL, NULL);
         return REQUEST_ANSWERED;
     }
-    if (verdict == NULL || verdict->outcome != EXCHANGE_OK)
+    if (verdict == NULL || verdict->outcome == EXCHANGE_UNANSWERED)
         return ask(request);
+    if (verdict->outcome != EXCHANGE_OK) {
+        request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                       "the webhook could not be checked: creditd-sync did not say what it is; "
+                       "nothing was changed",
+                       NULL, NULL);
+        return REQUEST_ANSWERED;
+    }
     if (msgpack_zone_init(&zone, 8192)) {
         r = objects_unpack(&zone, verdict->body, verdict->length, &map);
         if (r == 0)
