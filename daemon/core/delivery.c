@@ -158,7 +158,7 @@ bool core_next_delivery(struct core *core, int64_t now, struct core_delivery *re
     return false;
 }
 
-/* At most what fits, and no half of a character. */
+/* At most what fits, no half of a character, and one line: it goes to logs and terminals. */
 static void copy_message(struct delivery_image *row, struct core_text message)
 {
     size_t length = message.length;
@@ -169,8 +169,10 @@ static void copy_message(struct delivery_image *row, struct core_text message)
             length--;
     }
     memset(row->message, 0, sizeof(row->message));
-    for (size_t i = 0; i < length; i++)
-        row->message[i] = message.data[i] ? message.data[i] : ' ';
+    for (size_t i = 0; i < length; i++) {
+        char c = message.data[i];
+        row->message[i] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+    }
 }
 
 int core_delivery_done(struct core *core, unsigned index, uint64_t number,

@@ -18,6 +18,7 @@
 /* Beyond what a program or a URL may take; a helper that is later than that is wedged. */
 #define PATIENCE_MS 10000
 #define RETRY_MS 1000
+#define LOG_INTERVAL_MS 60000
 #define RUNNING_MAX 200u /* a channel has so many requests, and more */
 
 _Static_assert((unsigned)HOOK_COUNT_ <= CORE_HOOKS_MAX, "the ledger has room for the hooks");
@@ -90,20 +91,26 @@ static void stall(struct hooks *hooks)
 
 /* --- ends --- */
 
-static void log_failure(const struct delivering *delivering, int status, struct core_text message)
+/* What the engine keeps of it: one line, whatever the helper said. */
+static void log_failure(const struct delivering *delivering)
 {
-    struct core_delivery delivery;
+    struct hooks *hooks = delivering->hooks;
+    int64_t now = serve_now(hooks->serve), *logged = &hooks->failure_logged[delivering->hook];
     const char *name = hooks_name(delivering->hook);
+    struct core_delivery delivery;
 
-    if (!core_delivery_get(delivering->hooks->serve->core, delivering->hook, delivering->number,
-                           &delivery))
+    if (!core_delivery_get(hooks->serve->core, delivering->hook, delivering->number, &delivery))
         return;
-    if (delivery.state == CORE_DELIVERY_PARKED)
-        log_warning("%s: event %" PRIu64 " could not be delivered, and is parked: %.*s (%d)", name,
-                    delivering->number, (int)message.length, message.data, status);
-    else
-        log_info("%s: event %" PRIu64 ", attempt %u: %.*s (%d)", name, delivering->number,
-                 delivering->attempt, (int)message.length, message.data, status);
+    if (delivery.state == CORE_DELIVERY_PARKED) {
+        log_warning("%s: event %" PRIu64 " could not be delivered, and is parked: %s (%d)", name,
+                    delivery.number, delivery.message, delivery.status);
+        return;
+    }
+    if (now - *logged < LOG_INTERVAL_MS && *logged != 0)
+        return; /* a program that always fails must not fill the log: hook.list has the rest */
+    *logged = now;
+    log_warning("%s: event %" PRIu64 ", attempt %u, has failed: %s (%d)", name, delivery.number,
+                delivering->attempt, delivery.message, delivery.status);
 }
 
 static void deliver_end(struct delivering *delivering, enum core_delivery_end end, int status,
@@ -117,7 +124,7 @@ static void deliver_end(struct delivering *delivering, enum core_delivery_end en
     if (r < 0) /* the engine remembers it, and records it later */
         log_error("the end of a delivery: %s", strerror(-r));
     else if (end == CORE_DELIVERY_FAILURE)
-        log_failure(delivering, status, message);
+        log_failure(delivering);
     list_remove(&delivering->link);
     hooks->count--;
     free(delivering);

@@ -35,7 +35,8 @@ struct hooks {
     struct list running; /* struct delivering */
     size_t count;        /* of them */
     uint64_t through;    /* the last event that is durable */
-    uv_timer_t timer;    /* something failed: not before it fires */
+    int64_t failure_logged[HOOK_COUNT_];
+    uv_timer_t timer; /* something failed: not before it fires */
     bool stalled;
     bool policies_due; /* the ledger has refused a hook's first record */
 };

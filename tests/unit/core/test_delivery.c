@@ -415,7 +415,7 @@ Test(delivery, only_what_is_under_way_ends)
                  CORE_NOT_FOUND);
 }
 
-Test(delivery, messages_are_cut_between_characters)
+Test(delivery, messages_are_one_line_and_cut_between_characters)
 {
     char message[210] = "";
     struct core_delivery delivery;
@@ -431,6 +431,13 @@ Test(delivery, messages_are_cut_between_characters)
     cr_assert(core_each_delivery(stage.core, HOOK, &position, &delivery));
     cr_assert_eq(strlen(delivery.message), 102);
     cr_assert_eq(delivery.status, -1);
+    stage_later(&stage, SECOND);
+    expect(1, 2);
+    cr_assert_eq(core_delivery_done(stage.core, HOOK, 1, CORE_DELIVERY_FAILURE, 0,
+                                    (struct core_text){"a\nb\0c\x7f\x1b[0m", 10}, stage.now),
+                 CORE_OK);
+    cr_assert(core_delivery_get(stage.core, HOOK, 1, &delivery));
+    cr_assert_str_eq(delivery.message, "a b c  [0m", "not one plain line");
 }
 
 /* --- bounds --- */
