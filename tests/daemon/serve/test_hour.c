@@ -83,11 +83,13 @@ static void start(void)
     fixture_connect(&fixture, &fixture.client);
 }
 
-/* A request makes serve look at the clock. */
+/* A request that needs the time makes serve look at the clock, and its engine at what is due by the
+ * end of that turn: before the next one. */
 static void pass_minutes(int minutes)
 {
     *shift += (int64_t)minutes * 60000;
-    json_decref(call("ping", "{}"));
+    for (int i = 0; i < 2; i++)
+        json_decref(call("status", "{}"));
 }
 
 /* --- what is done in between --- */
@@ -298,6 +300,26 @@ Test(hour, a_write_finds_out_itself)
     fixture_deinit(&fixture);
 }
 
+static void refund(const char *key, const char *id)
+{
+    json_t *refund = call("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                          "pay_1", "idempotency_key", key);
+
+    cr_assert_str_eq(harness_text(refund, "id"), id);
+    json_decref(refund);
+}
+
+static void tell_failed(const char *webhook, const char *id)
+{
+    char body[300];
+
+    snprintf(body, sizeof(body),
+             "{\"id\": \"%s\", \"type\": \"refund.failed\", \"data\": {\"object\": {\"id\": "
+             "\"%s\", \"payment_id\": \"pay_1\", \"seen\": \"%s\"}}}",
+             webhook, id, webhook);
+    json_decref(call("webhook.deliver", "{s:s, s:s}", "body", body, "signature", "good"));
+}
+
 /* By then what was asked for is forgotten; what was given back is not. */
 Test(hour, a_day_later_a_payment_is_still_given_back_once)
 {
@@ -305,16 +327,17 @@ Test(hour, a_day_later_a_payment_is_still_given_back_once)
 
     fixture_init(&fixture, CONFIG);
     start();
-    json_decref(call("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1", "payment_id",
-                     "pay_1", "idempotency_key", "one"));
+    refund("one", "rf_1");
+    tell_failed("wh_1", "rf_1");
+    refund("two", "rf_2");
+    tell_failed("wh_2", "rf_1"); /* again: of the one before */
     pass_minutes(25 * 60);
-    pass_minutes(0);
     for (size_t i = 0; i < 2; i++)
         fixture_check_error(harness_call_error(&fixture.client, "refund.create", "{s:s, s:s, s:s}",
                                                "customer_id", "cus_1", "payment_id", "pay_1",
                                                "idempotency_key", keys[i]),
-                            "conflict", "refund_id", "rf_1");
-    cr_assert_eq(fixture.sync.creates, 1);
+                            "conflict", "refund_id", "rf_2");
+    cr_assert_eq(fixture.sync.creates, 2);
     munmap((void *)shift, sizeof(*shift));
     fixture_deinit(&fixture);
 }

@@ -62,8 +62,8 @@ static void deliver(const char *id, const char *type, const char *refund, const 
 
     snprintf(body, sizeof(body),
              "{\"id\": \"%s\", \"type\": \"%s\", \"data\": {\"object\": {\"id\": \"%s\", "
-             "\"customer_id\": \"cus_1\", \"payment_id\": \"%s\"}}}",
-             id, type, refund, payment);
+             "\"customer_id\": \"cus_1\", \"payment_id\": \"%s\", \"seen\": \"%s\"}}}",
+             id, type, refund, payment, id);
     json_decref(call("webhook.deliver", "{s:s, s:s}", "body", body, "signature", "good"));
 }
 
