@@ -37,9 +37,10 @@ struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret
 {
     struct push *first = NULL;
 
+    (void)now;
     *ret_due = INT64_MAX;
-    if (balance->lookup) {
-        *ret_due = now;
+    if (balance->lookup) { /* due since then: due as of now it would stand behind every refresh */
+        *ret_due = balance->lookup->push->row.due_at;
         return balance->lookup->push;
     }
     if (balance->push && balance->push->row.state == CORE_PUSH_DOUBT) {
@@ -101,11 +102,17 @@ static struct window story_window(const struct core_push *push)
     return (struct window){.certain_after = at + tolerance, .possible_after = at - tolerance};
 }
 
+/* When the push was begun, by upstream's clock, at the earliest. */
+static int64_t earliest_begin(const struct core_push *push)
+{
+    return push->begun_at_server ? push->begun_at_server - TOLERANCE_MS
+                                 : push->begun_at - TOLERANCE_BLIND_MS;
+}
+
 /* Rows older than this are of no interest: before the push and before the reading. */
 static int64_t oldest_wanted(const struct core_push *push)
 {
-    int64_t begun = push->begun_at_server ? push->begun_at_server - TOLERANCE_MS
-                                          : push->begun_at - TOLERANCE_BLIND_MS;
+    int64_t begun = earliest_begin(push);
     int64_t read = story_window(push).possible_after;
 
     if (push->state == CORE_PUSH_WATCHED)
@@ -164,10 +171,14 @@ static bool begun_after_reading(const struct core *core, const struct exchange_r
 static void count_row(const struct core *core, struct lookup *lookup,
                       const struct exchange_row *row)
 {
-    const struct core_push *push = &lookup->push->row;
+    struct core_push *push = &lookup->push->row;
     struct window window = story_window(push);
 
     if (row_kind(row) == push->kind && is_of(core, row, push)) {
+        /* No row of a push is older than it: upstream's clock is not what it was taken for. The
+         * last look must not end before it has met the rows again that have been counted. */
+        if (row->created_at < earliest_begin(push))
+            push->begun_at_server = row->created_at;
         lookup->ours += row->credits;
         lookup->ours_rows++;
         lookup->odd_rows |= row->credits != push->credits;

@@ -358,9 +358,59 @@ Test(push, P3_a_resent_push_is_looked_up_once_more)
     cr_expect_eq(balance().pending, -5);
 }
 
-/* While a watched push is looked up, other needs of its balance go on: a refresh between two pages
- * is not the look's own reading. */
-Test(push, P3_a_refresh_between_pages_is_no_part_of_the_look)
+/* A clock that is set back makes all rows look older than the push. */
+Test(push, P3_the_last_look_goes_back_to_the_rows_that_it_knows)
+{
+    stage.server_ahead = 900000;
+    stage_later(&stage, 70000);
+    balance(); /* used: refreshed when due */
+    struct exchange exchange = stage_await(&stage, EXCHANGE_BALANCE, 1000);
+    stage_end_balance(&stage, &exchange, 100, 0);
+    const struct exchange push = resent();
+    stage_end_push(&stage, &push, 5, 95);
+    stage.server_ahead = 0;
+    struct stage_row rows[] = {{"ct_9", NULL, 1, 1000},
+                               {"ct_2", push.push_id, 5, 50000},
+                               {"ct_1", push.push_id, 5, 100000}};
+    stage_look(&stage, 2 * DOUBT, rows + 2, 1, 95, 5);
+    cr_expect_eq(stage_only_push(&stage).state, CORE_PUSH_WATCHED);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 89, 11);
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    stage_end_history(&stage, &exchange, rows, 2, true);
+    exchange = stage_next(&stage, EXCHANGE_HISTORY);
+    stage_end_history(&stage, &exchange, rows + 2, 1, false);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 10);
+}
+
+/* Where the limit is low every turn comes after a refresh has become due again. */
+Test(push, P3_refreshes_do_not_keep_a_look_from_ending)
+{
+    struct exchange exchange;
+    const struct exchange push = resent();
+    stage_end_push(&stage, &push, 5, 95);
+    struct stage_row row = {"ct_1", push.push_id, 5, 100000},
+                     others[] = {{"ct_9", NULL, 3, 1}, {"ct_8", NULL, 3, 1}, {"ct_7", NULL, 3, 1}};
+    stage_look(&stage, 2 * DOUBT, &row, 1, 95, 5);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 86, 14);
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    for (int i = 0; i < 3; i++) {
+        balance(); /* used */
+        core_set_helper(stage.core, false, stage.now);
+        stage_end_history(&stage, &exchange, &others[i], 1, true);
+        stage_later(&stage, 61000);
+        core_set_helper(stage.core, true, stage.now);
+        exchange = stage_next(&stage, EXCHANGE_HISTORY);
+    }
+    stage_end_history(&stage, &exchange, &row, 1, false);
+    cr_expect_eq(stage_pushes(&stage), 0);
+}
+
+/* While a watched push is looked up, other needs of its balance go on: a refresh between two turns
+ * of the look is not its own reading. */
+Test(push, P3_a_refresh_between_its_turns_is_no_part_of_the_look)
 {
     struct exchange exchange = resent();
     stage_end_push(&stage, &exchange, 5, 95);
@@ -368,19 +418,16 @@ Test(push, P3_a_refresh_between_pages_is_no_part_of_the_look)
     stage_look(&stage, 2 * DOUBT, &row, 1, 95, 5);
     exchange = stage_next(&stage, EXCHANGE_BALANCE);
     stage_end_balance(&stage, &exchange, 95, 5);
-    struct stage_row page[] = {{"ct_8", NULL, 3, 1000}, {"ct_7", NULL, 3, 2000}};
     exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
     cr_assert_eq(core_balance_refresh(stage.core, balance().slot, STAGE_UID, stage.now), CORE_OK);
-    stage_end_history(&stage, &exchange, page, 2, true);
-    stage_later(&stage, 100); /* so that the refresh has waited for longer than the next page */
-    for (int i = 0; i < 4 && stage_pushes(&stage) > 0; i++) {
-        cr_assert_eq(core_next_exchange(stage.core, stage.now, &exchange), 0);
-        if (exchange.kind == EXCHANGE_BALANCE)
-            stage_end_balance(&stage, &exchange, 89, 11);
-        else
-            stage_end_history(&stage, &exchange, &row, 1, false);
-        cr_assert(stage_pushes(&stage) == 0 || stage_only_push(&stage).state == CORE_PUSH_WATCHED);
-    }
+    stage.retry_after = 5000;
+    stage_end(&stage, &exchange, EXCHANGE_RATE_LIMITED);
+    stage.retry_after = -1;
+    exchange = stage_await(&stage, EXCHANGE_BALANCE, 10000);
+    stage_end_balance(&stage, &exchange, 89, 11);
+    cr_assert_eq(stage_only_push(&stage).state, CORE_PUSH_WATCHED);
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 10000);
+    stage_end_history(&stage, &exchange, &row, 1, false);
     cr_expect_eq(stage_pushes(&stage), 0);
     cr_expect_eq(balance().upstream, 89);
     stage_restart(&stage);
