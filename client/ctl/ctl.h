@@ -207,6 +207,7 @@ int run_verify(struct ctl *ctl);
 int run_push_list(struct ctl *ctl);
 int run_push_retry(struct ctl *ctl);
 int run_push_drop(struct ctl *ctl);
+int run_upstream_accept(struct ctl *ctl);
 int run_push_settle(struct ctl *ctl);
 int run_monitor(struct ctl *ctl);
 int run_events(struct ctl *ctl);

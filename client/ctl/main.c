@@ -70,6 +70,8 @@ static const struct command commands[] = {
      "writes a parked push off: its credits are never taken upstream", run_push_drop},
     {"push settle", "PUSH REFUND", 2, 2, 0,
      "a parked refund of a payment was made after all: as that one", run_push_settle},
+    {"upstream accept", "UPSTREAM", 1, 1, 0,
+     "this ledger belongs to that upstream, which status shows, from now on", run_upstream_accept},
     {"backup", "DIRECTORY", 1, 1, 0, "copies the ledger there, while it is in use", run_backup},
     {"verify", "DIRECTORY", 1, 1, 0, "reads a ledger that nobody has open, and checks all of it",
      run_verify},

@@ -59,6 +59,23 @@ static void print_ledger(const struct creditd_status_result *status)
         puts("             THE DISK IS FULL: nothing more is deducted until there is room");
 }
 
+/* Of the whole answer: this is for people, and in no struct. */
+static void print_mismatch(struct ctl *ctl)
+{
+    const struct creditd_value *result = creditd_reply_result(creditd_last(ctl->connection));
+    const struct creditd_value *mismatch =
+        creditd_value_get(creditd_value_get(result, "upstream"), "mismatch");
+    size_t ours, other;
+    const char *ledger = creditd_value_text(creditd_value_get(mismatch, "ledger"), &ours);
+    const char *helper = creditd_value_text(creditd_value_get(mismatch, "helper"), &other);
+
+    if (ledger && helper)
+        printf("             NOT USED: this ledger belongs to \"%.*s\",\n"
+               "             but creditd-sync is set to \"%.*s\":\n"
+               "             creditctl(1), upstream accept, says what to do\n",
+               (int)ours, ledger, (int)other, helper);
+}
+
 int run_status(struct ctl *ctl)
 {
     struct creditd_status_result status;
@@ -73,6 +90,7 @@ int run_status(struct ctl *ctl)
     printf("creditd      %s, %s, up for %s\n", status.version, status.health,
            human_duration(status.uptime).bytes);
     print_upstream(&status);
+    print_mismatch(ctl);
     print_ledger(&status);
     printf("balances     %s in memory\n", known(status.resident).bytes);
     printf("connections  %s; %s requests, %s refused\n", known(status.connections).bytes,
@@ -161,6 +179,27 @@ int run_push_drop(struct ctl *ctl)
 int run_push_settle(struct ctl *ctl)
 {
     return change_push(ctl, creditd_push_settle);
+}
+
+int run_upstream_accept(struct ctl *ctl)
+{
+    const struct creditd_call_options options = {.repeat = CREDITD_REPEAT_SAFE};
+    struct creditd_map *params;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    params = creditd_map_new();
+    if (!params)
+        return ctl_usage(ctl, "no memory");
+    creditd_map_text(params, "upstream", ctl->arguments[0]);
+    r = creditd_call(ctl->connection, "upstream.accept", params, &options);
+    creditd_map_free(params);
+    if (r != 0)
+        return ctl_fail(ctl);
+    if (!ctl_print_json(ctl))
+        printf("this ledger belongs to \"%s\"\n", ctl->arguments[0]);
+    return EXIT_DONE;
 }
 
 int run_refresh(struct ctl *ctl)

@@ -115,19 +115,25 @@ static int load_reading(struct core *core, const void *key, size_t key_length, c
     return 0;
 }
 
+static bool is_meta(const char *name, const void *key, size_t key_length)
+{
+    return key_length == strlen(name) && memcmp(key, name, key_length) == 0;
+}
+
 static int load_meta(struct core *core, const void *key, size_t key_length, const void *value,
                      size_t value_length)
 {
     uint32_t id;
 
-    if (key_length == strlen(CORE_META_LIVEMODE) &&
-        memcmp(key, CORE_META_LIVEMODE, key_length) == 0) {
+    if (is_meta(CORE_META_LIVEMODE, key, key_length)) {
         if (value_length != 1)
             return -EBADMSG;
         core->livemode = *(const uint8_t *)value != 0;
         return 0;
     }
-    if (key_length != strlen(CORE_META_LAST_ID) || memcmp(key, CORE_META_LAST_ID, key_length) != 0)
+    if (is_meta(CORE_META_UPSTREAM, key, key_length))
+        return upstream_load(core, value, value_length);
+    if (!is_meta(CORE_META_LAST_ID, key, key_length))
         return 0;
     if (value_length != sizeof(id))
         return -EBADMSG;

@@ -227,6 +227,8 @@ struct core {
     uint64_t stored;
     struct event_log events;
     bool livemode;
+    char upstream[CORE_UPSTREAM_MAX]; /* which one the ledger belongs to */
+    size_t upstream_length;
     struct map webhooks; /* id hash → struct webhook_seen *, owned */
     struct heap webhooks_by_age;
     int64_t webhooks_retry_at;
@@ -499,6 +501,9 @@ int64_t deliveries_wakeup(const struct core *core);
 void deliveries_deinit(struct core *core);
 /* For core_check: what is wrong, or NULL. */
 const char *deliveries_check(const struct core *core);
+
+/* --- upstream.c --- */
+int upstream_load(struct core *core, const void *value, size_t value_length);
 
 /* --- hold.c, give.c --- */
 int hold_load(struct core *core, const void *key, size_t key_length, const void *value,

@@ -341,15 +341,15 @@ const char *errands_method(const struct errands *errands, uint64_t number)
 }
 
 void errands_pack(const struct errands *errands, uint64_t number, msgpack_packer *packer,
-                  int64_t timeout)
+                  const struct upstream_common *common)
 {
     const struct errand *errand = find(errands, number);
 
-    pack_map(packer, errand->params.count + 1 + (errand->cursor[0] != '\0'));
+    pack_map(packer, errand->params.count + UPSTREAM_COMMON_MEMBERS + (errand->cursor[0] != '\0'));
     msgpack_pack_str_body(packer, errand->params.members.data, errand->params.members.size);
     if (errand->cursor[0] != '\0')
         pack_kv_text(packer, "starting_after", errand->cursor);
-    pack_kv_int(packer, "timeout", timeout);
+    upstream_pack_common(packer, common);
 }
 
 /* A page's rows join those before; 1: there is another page, 0: that was all, or -errno. */

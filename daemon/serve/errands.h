@@ -77,10 +77,11 @@ void errands_overtake(struct errands *errands, enum record_table table, struct c
 /* A write that nobody waits for any more: true if it has been taken back before it left. */
 bool errands_cancel(struct errands *errands, struct hash128 key);
 
+struct upstream_common;
 /* For the helper: method and parameters of an errand; NULL: there is none of that number. */
 const char *errands_method(const struct errands *errands, uint64_t number);
 void errands_pack(const struct errands *errands, uint64_t number, msgpack_packer *packer,
-                  int64_t timeout);
+                  const struct upstream_common *common);
 /* How it ended: `details` is the answer's map, NULL where there was none. After
  * core_exchange_done. */
 void errands_done(struct errands *errands, uint64_t number, const struct exchange_answer *answer,

@@ -86,7 +86,7 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
 struct pack_context {
     const struct errands *errands;
     const struct exchange *exchange;
-    int64_t timeout;
+    struct upstream_common common;
 };
 
 static void pack_exchange(msgpack_packer *packer, void *userdata)
@@ -94,9 +94,9 @@ static void pack_exchange(msgpack_packer *packer, void *userdata)
     const struct pack_context *context = userdata;
 
     if (context->exchange->kind == EXCHANGE_ERRAND)
-        errands_pack(context->errands, context->exchange->errand, packer, context->timeout);
+        errands_pack(context->errands, context->exchange->errand, packer, &context->common);
     else
-        upstream_pack_params(packer, context->exchange, context->timeout);
+        upstream_pack_params(packer, context->exchange, &context->common);
 }
 
 static void running_send(struct running *running)
@@ -104,15 +104,17 @@ static void running_send(struct running *running)
     struct helper *helper = running->helper;
     const struct config *config = helper->serve->config;
     const struct errands *errands = &helper->serve->errands;
+    struct core_text upstream = upstream_meant(helper->serve->core);
     struct pack_context context = {
         errands,
         &running->exchange,
-        config->stellartools.request_timeout,
+        {config->stellartools.request_timeout, upstream.data, upstream.length},
     };
     const char *method = running->exchange.kind == EXCHANGE_ERRAND
                              ? errands_method(errands, running->exchange.errand)
                              : upstream_method(&running->exchange);
-    int64_t patience = config->stellartools.connect_timeout + 2 * context.timeout + PATIENCE_MS;
+    int64_t patience =
+        config->stellartools.connect_timeout + 2 * context.common.timeout + PATIENCE_MS;
     int r = -ENOTCONN;
 
     running->sent = true;
@@ -148,6 +150,9 @@ static int running_begin(struct helper *helper, const struct exchange *exchange)
 int helper_request(struct helper *helper, const char *method, ipc_pack_function pack, void *context,
                    uint64_t timeout_ms, ipc_reply_function callback, void *userdata)
 {
+    /* Sessions are the app's; webhooks come from upstream. */
+    if (helper->upstream.state != UPSTREAM_OURS && strcmp(method, AUTH_METHOD_SESSION) != 0)
+        return -ENOTCONN;
     return helper_socket_request(&helper->socket, method, pack, context, timeout_ms, callback,
                                  userdata);
 }
@@ -211,24 +216,38 @@ void helper_pump(struct helper *helper)
 
 /* --- helpers come and go --- */
 
+/* Sessions can be checked; all else waits for its hello. */
 static void on_come(void *userdata)
 {
     struct helper *helper = userdata;
 
+    waiting_wake(&helper->serve->waiting, waiting_helper_key());
+}
+
+static void on_hello(const msgpack_object *params, void *userdata)
+{
+    upstream_heard(userdata, params);
+}
+
+void helper_use(struct helper *helper)
+{
     core_set_helper(helper->serve->core, true, serve_now(helper->serve));
     waiting_wake(&helper->serve->waiting, waiting_helper_key());
 }
 
-/* Events say which kind of key they came about under. */
-static void on_hello(const msgpack_object *params, void *userdata)
+/* What has left was meant for the upstream that it was set to before, and is still answered. */
+void helper_set_aside(struct helper *helper)
 {
-    struct helper *helper = userdata;
-    int livemode, r = 0;
+    struct list *link = helper->exchanges.next;
 
-    if (map_get_bool(params, "livemode", &livemode) == 1)
-        r = core_set_livemode(helper->serve->core, livemode != 0, serve_now(helper->serve));
-    if (r < 0)
-        log_error("recording which kind of key creditd-sync has: %s", strerror(-r));
+    core_set_helper(helper->serve->core, false, serve_now(helper->serve));
+    while (link != &helper->exchanges) {
+        struct running *running = CONTAINER_OF(link, struct running, link);
+
+        link = link->next;
+        if (!running->sent)
+            running_end(running, EXCHANGE_NOT_SENT);
+    }
 }
 
 static void on_gone(void *userdata)
@@ -238,6 +257,7 @@ static void on_gone(void *userdata)
     /* What was handed over has been called back as gone; the rest never left. */
     while (!list_is_empty(&helper->exchanges))
         running_end(CONTAINER_OF(helper->exchanges.next, struct running, link), EXCHANGE_NOT_SENT);
+    upstream_forget(&helper->upstream);
     core_set_helper(helper->serve->core, false, serve_now(helper->serve));
 }
 

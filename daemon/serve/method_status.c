@@ -55,7 +55,8 @@ static const char *health(const struct serve *serve, const struct core_summary *
         return "stopping";
     if (serve->marks.space != STORE_SPACE_OK || summary->paused ||
         (summary->asked && !summary->reachable) || serve->helper.socket.channel == NULL ||
-        summary->pushes_parked > 0 || intents->parked > 0)
+        serve->helper.upstream.state == UPSTREAM_OTHER || summary->pushes_parked > 0 ||
+        intents->parked > 0)
         return "degraded";
     return "ok";
 }
@@ -69,12 +70,30 @@ static void pack_kv_known(msgpack_packer *packer, const char *key, int64_t value
         pack_kv_nil(packer, key);
 }
 
+/* The ledger belongs to one upstream, and creditd-sync is set to another one. */
+static void pack_mismatch(msgpack_packer *packer, const struct serve *serve)
+{
+    struct core_text ledger = core_upstream(serve->core);
+
+    pack_key(packer, "mismatch");
+    if (serve->helper.upstream.state != UPSTREAM_OTHER) {
+        pack_nil(packer);
+        return;
+    }
+    pack_map(packer, 2);
+    pack_key(packer, "ledger");
+    pack_text_n(packer, ledger.data, ledger.length);
+    pack_kv_text(packer, "helper", serve->helper.upstream.told);
+}
+
 static void pack_upstream(msgpack_packer *packer, const struct serve *serve,
                           const struct core_summary *summary)
 {
     pack_key(packer, "upstream");
-    pack_map(packer, 6);
-    if (summary->asked)
+    pack_map(packer, 7);
+    if (serve->helper.upstream.state == UPSTREAM_OTHER)
+        pack_kv_bool(packer, "reachable", false);
+    else if (summary->asked)
         pack_kv_bool(packer, "reachable",
                      summary->reachable && serve->helper.socket.channel != NULL);
     else
@@ -85,6 +104,7 @@ static void pack_upstream(msgpack_packer *packer, const struct serve *serve,
                   summary->requests_remaining >= 0);
     pack_kv_known(packer, "requests_limit", summary->requests_limit, summary->requests_limit >= 0);
     pack_kv_bool(packer, "helper", serve->helper.socket.channel != NULL);
+    pack_mismatch(packer, serve);
 }
 
 static void pack_pending(msgpack_packer *packer, const struct core_summary *summary, int64_t now)

@@ -58,7 +58,8 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     if (reply->kind == IPC_REPLY_GONE) /* the next one is asked */
         answer = errand_answer_new(EXCHANGE_UNANSWERED, NULL, NULL, 0);
-    else if (reply->kind != IPC_REPLY_RESULT)
+    else if (reply->kind != IPC_REPLY_RESULT ||
+             serve->helper.upstream.state != UPSTREAM_OURS) /* by a secret of somebody else's */
         answer = errand_answer_new(EXCHANGE_FAILED, NULL, NULL, 0);
     else if (msgpack_pack_object(&packer, *reply->result) == 0)
         answer = errand_answer_new(EXCHANGE_OK, NULL, buffer.data, buffer.size);

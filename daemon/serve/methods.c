@@ -42,6 +42,7 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_WEBHOOK_DELIVER] = method_webhook_deliver,
     [PROTO_METHOD_CACHE_REFRESH] = method_cache_refresh,
     [PROTO_METHOD_LEDGER_BACKUP] = method_backup,
+    [PROTO_METHOD_UPSTREAM_ACCEPT] = method_upstream_accept,
     [PROTO_METHOD_METRICS] = method_metrics,
 };
 

@@ -41,6 +41,7 @@ int method_event_subscribe(struct request *request);
 int method_event_ack(struct request *request);
 int method_event_list(struct request *request);
 int method_cache_refresh(struct request *request);
+int method_upstream_accept(struct request *request);
 int method_metrics(struct request *request);
 int method_backup(struct request *request);
 int method_hook_list(struct request *request);

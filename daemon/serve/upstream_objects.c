@@ -68,19 +68,20 @@ static void pack_person(msgpack_packer *packer, const struct exchange *exchange)
     pack_kv_text_n(packer, "image", text + head.email_length + head.name_length, head.image_length);
 }
 
-static void pack_create(msgpack_packer *packer, const struct exchange *exchange, int64_t timeout)
+static void pack_create(msgpack_packer *packer, const struct exchange *exchange,
+                        const struct upstream_common *common)
 {
     bool subscription = exchange->intent_kind == CORE_INTENT_SUBSCRIPTION;
     const void *members;
     size_t length, count;
 
     if (exchange->intent_kind == CORE_INTENT_CUSTOMER) {
-        pack_map(packer, 6);
+        pack_map(packer, 5 + UPSTREAM_COMMON_MEMBERS);
         pack_person(packer, exchange);
     } else {
         count =
             write_payload_members(exchange->payload, exchange->payload_length, &members, &length);
-        pack_map(packer, count + 3 + subscription);
+        pack_map(packer, count + 2 + UPSTREAM_COMMON_MEMBERS + subscription);
         if (length > 0)
             msgpack_pack_str_body(packer, members, length);
         if (subscription)
@@ -88,32 +89,32 @@ static void pack_create(msgpack_packer *packer, const struct exchange *exchange,
     }
     pack_kv_text(packer, "intent_id", exchange->push_id);
     pack_kv_text(packer, "idempotency_key", exchange->idempotency_key);
-    pack_kv_int(packer, "timeout", timeout);
+    upstream_pack_common(packer, common);
 }
 
 void upstream_pack_object_params(msgpack_packer *packer, const struct exchange *exchange,
-                                 int64_t timeout)
+                                 const struct upstream_common *common)
 {
     switch (exchange->kind) {
     case EXCHANGE_CREATE:
-        pack_create(packer, exchange, timeout);
+        pack_create(packer, exchange, common);
         return;
     case EXCHANGE_CUSTOMERS:
-        pack_map(packer, 4);
+        pack_map(packer, 3 + UPSTREAM_COMMON_MEMBERS);
         pack_kv_text_n(packer, "email", exchange->email, exchange->email_length);
         pack_page(packer, exchange);
         break;
     case EXCHANGE_SUBSCRIPTIONS:
-        pack_map(packer, 4);
+        pack_map(packer, 3 + UPSTREAM_COMMON_MEMBERS);
         pack_kv_text_n(packer, "customer_id", exchange->customer, exchange->customer_length);
         pack_page(packer, exchange);
         break;
     default:
-        pack_map(packer, 2);
+        pack_map(packer, 1 + UPSTREAM_COMMON_MEMBERS);
         pack_kv_text_n(packer, "customer_id", exchange->customer, exchange->customer_length);
         break;
     }
-    pack_kv_int(packer, "timeout", timeout);
+    upstream_pack_common(packer, common);
 }
 
 /* --- what is answered --- */

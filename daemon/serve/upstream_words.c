@@ -47,12 +47,12 @@ static void pack_details(msgpack_packer *packer, const struct exchange *exchange
 
 static const struct {
     const char *method;
-    size_t members; /* with timeout */
+    size_t members; /* of its own */
 } kinds[] = {
-    [EXCHANGE_PRODUCT] = {UPSTREAM_METHOD_PRODUCT, 2},
-    [EXCHANGE_BALANCE] = {UPSTREAM_METHOD_BALANCE, 3},
-    [EXCHANGE_PUSH] = {UPSTREAM_METHOD_TRANSACTION, 8},
-    [EXCHANGE_HISTORY] = {UPSTREAM_METHOD_HISTORY, 5},
+    [EXCHANGE_PRODUCT] = {UPSTREAM_METHOD_PRODUCT, 1},
+    [EXCHANGE_BALANCE] = {UPSTREAM_METHOD_BALANCE, 2},
+    [EXCHANGE_PUSH] = {UPSTREAM_METHOD_TRANSACTION, 7},
+    [EXCHANGE_HISTORY] = {UPSTREAM_METHOD_HISTORY, 4},
 };
 
 const char *upstream_method(const struct exchange *exchange)
@@ -62,16 +62,24 @@ const char *upstream_method(const struct exchange *exchange)
     return kinds[exchange->kind].method;
 }
 
-void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange, int64_t timeout)
+void upstream_pack_common(msgpack_packer *packer, const struct upstream_common *common)
+{
+    pack_kv_int(packer, "timeout", common->timeout);
+    pack_key(packer, "upstream");
+    pack_text_n(packer, common->upstream, common->upstream_length);
+}
+
+void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange,
+                          const struct upstream_common *common)
 {
     if (upstream_has_objects(exchange->kind)) {
-        upstream_pack_object_params(packer, exchange, timeout);
+        upstream_pack_object_params(packer, exchange, common);
         return;
     }
-    pack_map(packer, kinds[exchange->kind].members);
+    pack_map(packer, kinds[exchange->kind].members + UPSTREAM_COMMON_MEMBERS);
     pack_names(packer, exchange);
     pack_details(packer, exchange);
-    pack_kv_int(packer, "timeout", timeout);
+    upstream_pack_common(packer, common);
 }
 
 void upstream_no_answer(enum exchange_outcome outcome, struct exchange_answer *ret_answer)

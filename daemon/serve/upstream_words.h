@@ -11,9 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The method's name, and its parameters: one map. `timeout` in ms. */
+/* What goes with every request, whatever it asks. */
+struct upstream_common {
+    int64_t timeout;      /* ms */
+    const char *upstream; /* for which it is meant: sent to no other one */
+    size_t upstream_length;
+};
+
+#define UPSTREAM_COMMON_MEMBERS 2
+void upstream_pack_common(msgpack_packer *packer, const struct upstream_common *common);
+
+/* The method's name, and its parameters: one map. */
 const char *upstream_method(const struct exchange *exchange);
-void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange, int64_t timeout);
+void upstream_pack_params(msgpack_packer *packer, const struct exchange *exchange,
+                          const struct upstream_common *common);
 
 /* What an answer points to beside the message. */
 struct upstream_scratch {
@@ -41,7 +52,7 @@ void upstream_no_answer(enum exchange_outcome outcome, struct exchange_answer *r
 bool upstream_has_objects(enum exchange_kind kind);
 const char *upstream_object_method(const struct exchange *exchange);
 void upstream_pack_object_params(msgpack_packer *packer, const struct exchange *exchange,
-                                 int64_t timeout);
+                                 const struct upstream_common *common);
 /* 0 or -EBADMSG, or -ENOMEM. */
 int upstream_read_objects(enum exchange_kind kind, int intent_kind, const msgpack_object *map,
                           struct upstream_scratch *scratch, struct exchange_answer *answer);

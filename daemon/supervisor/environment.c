@@ -41,7 +41,8 @@ static const char *const names_to_reach_out[] = {
 };
 
 /* Known to the table above by their pattern, and yet not for all. */
-static const char *const names_set_here[] = {ENVIRONMENT_API_KEY, ENVIRONMENT_BASE_URL};
+static const char *const names_set_here[] = {ENVIRONMENT_API_KEY, ENVIRONMENT_BASE_URL,
+                                             ENVIRONMENT_SANDBOX};
 
 static bool name_is_among(const char *item, const char *const *names, size_t count)
 {
@@ -104,7 +105,8 @@ static int append_extra(char **environment, const struct role_spec *role,
         append(environment, "LISTEN_FDNAMES", extra->fd_names) < 0)
         return -ENOMEM;
     if (role->holds_key && (append(environment, ENVIRONMENT_API_KEY, extra->api_key) < 0 ||
-                            append(environment, ENVIRONMENT_BASE_URL, extra->base_url) < 0))
+                            append(environment, ENVIRONMENT_BASE_URL, extra->base_url) < 0 ||
+                            append(environment, ENVIRONMENT_SANDBOX, extra->sandbox) < 0))
         return -ENOMEM;
     return 0;
 }
@@ -116,7 +118,7 @@ int environment_make(const struct role_spec *role, char *const *inherited,
     size_t count = 0;
     int r;
 
-    environment = calloc(count_items(inherited) + 6, sizeof(*environment));
+    environment = calloc(count_items(inherited) + 7, sizeof(*environment));
     if (!environment)
         return -ENOMEM;
     for (size_t i = 0; inherited[i]; i++) {

@@ -9,9 +9,11 @@
 
 #define ENVIRONMENT_API_KEY "STELLAR_TOOLS_API_KEY"
 #define ENVIRONMENT_BASE_URL "CREDITD_BASE_URL"
+#define ENVIRONMENT_SANDBOX "CREDITD_SANDBOX" /* base_url is that of our own sandbox */
 
 struct environment_extra {
-    const char *api_key, *base_url; /* for the role that holds the key; NULL: none */
+    /* For the role that holds the key; NULL: none. */
+    const char *api_key, *base_url, *sandbox;
     const char *notify;
     const char *fd_names; /* with colons; NULL: no descriptors */
     size_t fd_count;

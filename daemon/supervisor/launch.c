@@ -103,6 +103,7 @@ static int launch(struct supervisor *supervisor, struct role *role)
         .api_key = supervisor->api_key,
         .base_url =
             supervisor->options->sandbox ? supervisor->sandbox.url : getenv(ENVIRONMENT_BASE_URL),
+        .sandbox = supervisor->options->sandbox ? "1" : NULL,
         .notify = role->spec->kind == ROLE_SANDBOX ? NULL : role->notify.name,
         .fd_names = fds.count ? fds.names : NULL,
         .fd_count = fds.count,

@@ -124,6 +124,12 @@ static void task_begin(struct task *task)
         task_answer(task, NULL, UPSTREAM_UNAUTHORIZED, driver->settings->key_problem);
         return;
     }
+    /* A reload has come in between; serve hears of it. */
+    if ((task->args.present & ARGUMENT_UPSTREAM) &&
+        strcmp(task->args.upstream, task->settings->upstream) != 0) {
+        task_answer(task, NULL, UPSTREAM_NOT_SENT, "creditd-sync is set to another upstream");
+        return;
+    }
     if (now >= task->deadline) {
         task_answer(task, NULL, UPSTREAM_NOT_SENT, "its time was over before its turn came");
         return;

@@ -57,15 +57,16 @@ static const struct argument_spec {
     ROW(CANCEL_AT_PERIOD_END, cancel_at_period_end, BOOL, 0, 0),
     ROW(TRIAL_DAYS, trial_days, INT, 0, PROTO_AMOUNT_MAX),
     ROW(BARE, bare, BOOL, 0, 0),
+    ROW(UPSTREAM, upstream, TEXT, 1, UPSTREAM_NAME_MAX),
 #undef ROW
 };
 
-/* What is needed, what else is known; every exchange knows a timeout. */
+/* What is needed, what else is known; every exchange knows a timeout and an upstream. */
 static const struct exchange_kind kinds[] = {
 #define A(name) ARGUMENT_##name
 #define KIND(METHOD, member, needed, other, null_outcome, builder, reader)                         \
     {                                                                                              \
-        UPSTREAM_METHOD_##METHOD, member, needed, (needed) | (other) | A(TIMEOUT),                 \
+        UPSTREAM_METHOD_##METHOD, member, needed, (needed) | (other) | A(TIMEOUT) | A(UPSTREAM),   \
             UPSTREAM_##null_outcome, build_##builder, read_##reader                                \
     }
     KIND(PRODUCT, "product", A(PRODUCT_ID), 0, FAILED, product, product),

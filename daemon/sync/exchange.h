@@ -39,6 +39,7 @@ enum exchange_argument {
     ARGUMENT_CANCEL_AT_PERIOD_END = 1 << 20,
     ARGUMENT_TRIAL_DAYS = 1 << 21,
     ARGUMENT_BARE = 1 << 22,
+    ARGUMENT_UPSTREAM = 1 << 23,
 };
 
 /* The parameters of all exchanges, decoded and checked; which ones count follows from the kind. */
@@ -60,6 +61,7 @@ struct exchange_args {
     char name[PROTO_TEXT_MAX + 1];
     char phone[PROTO_TEXT_MAX + 1];
     char image[PROTO_TEXT_MAX + 1];
+    char upstream[UPSTREAM_NAME_MAX + 1]; /* that it is meant for */
     json_t *metadata; /* an object whose values are texts, as it is sent; NULL: none */
     bool cancel_at_period_end, bare;
     int64_t amount, limit, offset, trial_days;

@@ -84,6 +84,7 @@ int main(int argc, char **argv)
         .config_path = options.config_path ? options.config_path : default_path,
         .base_url = getenv("CREDITD_BASE_URL"),
         .environment_key = environment_key,
+        .is_sandbox = getenv("CREDITD_SANDBOX") != NULL,
     };
     r = run(&source);
     curl_global_cleanup();

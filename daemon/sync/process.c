@@ -6,6 +6,7 @@
 #include <ipc/helper.h>
 #include <proto/message.h>
 #include <proto/upstream.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
@@ -18,16 +19,27 @@ struct process {
     struct driver *driver;
     struct settings *settings; /* until the driver has them */
     const struct settings_source *source;
-    bool livemode; /* as serve was told */
+    /* As serve was told: */
+    bool livemode;
+    char upstream[UPSTREAM_NAME_MAX + 1]; /* "": there is no key */
 };
 
 static void pack_hello(msgpack_packer *packer, void *context)
 {
     const struct process *process = context;
 
-    pack_map(packer, 2);
+    pack_map(packer, 3);
     pack_kv_text(packer, "version", CREDITD_VERSION);
     pack_kv_bool(packer, "livemode", process->livemode);
+    pack_kv_text(packer, "upstream", process->upstream[0] != '\0' ? process->upstream : NULL);
+}
+
+/* The settings are the driver's from then on. */
+static void note_settings(struct process *process, const struct settings *settings)
+{
+    process->livemode = settings_livemode(settings);
+    snprintf(process->upstream, sizeof(process->upstream), "%s",
+             settings->upstream ? settings->upstream : "");
 }
 
 static void warn_of_missing_secrets(const struct settings *settings)
@@ -53,7 +65,7 @@ static void on_reload(void *userdata)
     }
     warn_of_missing_secrets(settings);
     log_notice("the configuration and the API key have been read anew");
-    process->livemode = settings_livemode(settings);
+    note_settings(process, settings);
     driver_set_settings(process->driver, settings);
     (void)ipc_helper_say_hello(process->helper); /* -ENOTCONN: it is on its way out */
 }
@@ -100,7 +112,7 @@ static int on_start(struct ipc_helper *helper, void *userdata)
 
     process->helper = helper;
     warn_of_missing_secrets(process->settings);
-    process->livemode = settings_livemode(process->settings);
+    note_settings(process, process->settings);
     return driver_new(&helper->loop, TAKE_PTR(process->settings), on_answer, process,
                       &process->driver);
 }

@@ -1,8 +1,10 @@
 /* Settings of creditd-sync: see settings.h. */
 #include "settings.h"
 #include "key.h"
+#include "upstream_name.h"
 
 #include <errno.h>
+#include <proto/upstream.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +95,22 @@ static void webhook_secret_load(const char *file, struct settings *settings)
                  "the webhook secret cannot be read from %.100s: %s", path, strerror(-r));
 }
 
+/* Without a key nothing reaches anybody, and what kind it will be is not known. */
+static int upstream_load(const struct settings_source *source, struct settings *settings,
+                         char **ret_error)
+{
+    int r = 0;
+
+    if (!settings->api_key)
+        return 0;
+    if (source->is_sandbox && source->base_url && settings->target.is_loopback)
+        return copy_text(&settings->upstream, UPSTREAM_NAME_SANDBOX);
+    r = upstream_name(settings->target.url, settings_livemode(settings), &settings->upstream);
+    return r == -E2BIG
+               ? say(ret_error, r, source->config_path, "[stellartools] base_url ", "is too long")
+               : r;
+}
+
 static int auth_load(const struct settings_source *source, const struct config *config,
                      struct settings *settings, char **ret_error)
 {
@@ -112,6 +130,19 @@ static int auth_load(const struct settings_source *source, const struct config *
     settings->better_auth.session_ttl = config->better_auth.session_ttl;
     auth_secret_load(config->better_auth.secret_file, settings);
     return copy_text(&settings->better_auth.cookie_prefix, config->better_auth.cookie_prefix);
+}
+
+static void secrets_load(const struct settings_source *source, const struct config *config,
+                         struct settings *settings)
+{
+    /* Whoever points us elsewhere by the environment gives the key that belongs there: the
+     * configured one stays here. */
+    const char *key_file =
+        source->base_url && source->environment_key ? NULL : config->stellartools.api_key_file;
+
+    webhook_secret_load(config->stellartools.webhook_secret_file, settings);
+    key_load(key_file, source->environment_key, &settings->api_key, settings->key_problem,
+             sizeof settings->key_problem);
 }
 
 int settings_load(const struct settings_source *source, struct settings **ret_settings,
@@ -136,6 +167,10 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
         r = copy_text(&settings->sync_socket, config->paths.sync_socket);
     if (r >= 0)
         r = auth_load(source, config, settings, &error);
+    if (r >= 0)
+        secrets_load(source, config, settings);
+    if (r >= 0)
+        r = upstream_load(source, settings, &error);
     if (r < 0) {
         if (!error)
             say(&error, r, NULL, "the configuration cannot be read: ", strerror(-r));
@@ -144,13 +179,6 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
     }
     settings->connect_timeout = config->stellartools.connect_timeout;
     settings->request_timeout = config->stellartools.request_timeout;
-    /* Whoever points us elsewhere by the environment gives the key that belongs there: the
-     * configured one stays here. */
-    const char *key_file =
-        source->base_url && source->environment_key ? NULL : config->stellartools.api_key_file;
-    webhook_secret_load(config->stellartools.webhook_secret_file, settings);
-    key_load(key_file, source->environment_key, &settings->api_key, settings->key_problem,
-             sizeof settings->key_problem);
     *ret_settings = TAKE_PTR(settings);
     return 0;
 }
@@ -175,6 +203,7 @@ struct settings *settings_unref(struct settings *settings)
     target_deinit(&settings->target);
     free(settings->api_version);
     secret_free(settings->api_key);
+    free(settings->upstream);
     free(settings->sync_socket);
     target_deinit(&settings->better_auth.target);
     secret_free(settings->better_auth.secret);

@@ -15,6 +15,7 @@ struct settings {
     struct target target;
     char *api_version; /* NULL: no header */
     char *api_key;     /* NULL: there is none, and key_problem says why */
+    char *upstream;    /* what serve is told of both (proto/upstream.h); NULL: there is no key */
     char key_problem[256];
     int64_t connect_timeout, request_timeout; /* ms */
     char *sync_socket;
@@ -36,6 +37,7 @@ struct settings_source {
     const char *config_path; /* NULL: defaults */
     const char *base_url;    /* overrides the configuration; NULL: does not */
     const char *environment_key;
+    bool is_sandbox; /* base_url is that of creditd's own sandbox */
 };
 
 /* -EINVAL and other errors: *ret_error is the line to print; the caller frees it. A missing key is

@@ -101,6 +101,8 @@ uint32_t harness_send(struct harness_connection *connection, const char *method,
 /* Sends a response (of a helper). */
 void harness_answer(struct harness_connection *connection, uint32_t msgid, json_t *result);
 void harness_notify(struct harness_connection *connection, const char *method);
+/* With parameters, which it takes. */
+void harness_notify_with(struct harness_connection *connection, const char *method, json_t *params);
 /* The next message: true; false at the connection's end. Fails the test after the timeout. */
 bool harness_receive(struct harness_connection *connection, struct harness_message *ret_message);
 /* The same, but false (with *ret_timeout) if nothing whole came within `timeout_ms`. */

@@ -216,8 +216,11 @@ uint32_t harness_send(struct harness_connection *connection, const char *method,
 
 void harness_notify(struct harness_connection *connection, const char *method)
 {
-    json_t *params = json_object();
+    harness_notify_with(connection, method, json_object());
+}
 
+void harness_notify_with(struct harness_connection *connection, const char *method, json_t *params)
+{
     send_call(connection, 1, 0, method, params);
     json_decref(params);
 }

@@ -202,7 +202,7 @@ Test(offline, P7_a_refused_key_pauses_until_a_new_one_is_read)
     start("push_interval = 100ms\nrefresh_interval = 300ms\nin_doubt_delay = 500ms\n");
     spend("cus_0", 1);
     house_converge(&house, 20);
-    harness_write_file(house.key, "no_such_key\n");
+    harness_write_file(house.key, "sk_test-revoked\n"); /* of the same kind: see creditctl(1) */
     cr_assert_eq(kill(house.creditd.pid, SIGHUP), 0);
     while (sandbox_request_count(&house.sandbox, "by_status", "401") == 0) {
         spend("cus_0", 1);

@@ -74,7 +74,8 @@ enum proto_type {
     X(BODY, "body", BODY)                                                                          \
     X(SIGNATURE, "signature", TEXT)                                                                \
     X(REFUND_ID, "refund_id", ID)                                                                  \
-    X(DIRECTORY, "directory", TEXT)
+    X(DIRECTORY, "directory", TEXT)                                                                \
+    X(UPSTREAM, "upstream", TEXT)
 
 enum proto_parameter {
 #define X(name, text, type) PROTO_PARAMETER_##name,
@@ -180,6 +181,8 @@ enum proto_parameter {
       "has balances read from StellarTools soon: one, a customer's, or all")                       \
     X(LEDGER_BACKUP, "ledger.backup", ADMIN, PROTO_BIT(DIRECTORY), 0,                              \
       "copies the ledger into a directory, while it is in use")                                    \
+    X(UPSTREAM_ACCEPT, "upstream.accept", ADMIN, PROTO_BIT(UPSTREAM), 0,                           \
+      "the ledger belongs to that upstream from now on, which creditd-sync is set to")             \
     X(METRICS, "metrics", NONE, 0, 0, "figures, as Prometheus reads them")
 
 enum proto_method {

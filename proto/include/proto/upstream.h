@@ -55,7 +55,8 @@
  * that one but for the case of A-Z (all, without an email): filters are not trusted, and a page may
  * hold no row and have a next one. While has_more, ask again with starting_after = next.
  *
- * Every request may carry `timeout`: ms for the whole exchange.
+ * Every request may carry `timeout`: ms for the whole exchange, and `upstream`: the text below
+ * that it is meant for. By a sync that is set to another one it is answered "not_sent".
  *
  * The answer map always has: outcome (a word below), http_status (0 where none came), message
  * (text|nil, at most 200 bytes, never holding the key), rate {limit, remaining: int|nil; reset_in,
@@ -91,9 +92,14 @@
  * previous_attributes: map|nil. A body that is well signed and no event of StellarTools' is
  * "invalid".
  *
- * Notifications: sync → serve "sync.hello" {version, livemode: bool (false: a test key)} once when
- * connected, and again when a new key has been read; serve → sync "sync.reload" {} re-reads the
- * key and all other secrets.
+ * Notifications: sync → serve "sync.hello" {version, livemode: bool (false: a test key), upstream:
+ * text|nil} once when connected, and again when a new key has been read; serve → sync "sync.reload"
+ * {} re-reads the key and all other secrets.
+ *
+ * `upstream` says which upstream sync is set to: base_url in one way of writing it, a blank, and
+ * "live" or "test" by the key; or "sandbox" for the one that creditd itself has started, whose port
+ * is another one each time; nil where there is no key. serve uses no sync that is set to another
+ * upstream than its ledger belongs to.
  */
 #pragma once
 
@@ -148,3 +154,6 @@ enum upstream_outcome upstream_outcome_from_word(const char *word, unsigned long
 #define WEBHOOK_METHOD_VERIFY "webhook.verify"
 #define UPSTREAM_NOTIFY_HELLO "sync.hello"
 #define UPSTREAM_NOTIFY_RELOAD "sync.reload"
+
+#define UPSTREAM_NAME_MAX 512u          /* bytes of the text that says what sync is set to */
+#define UPSTREAM_NAME_SANDBOX "sandbox" /* creditd's own */

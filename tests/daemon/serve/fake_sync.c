@@ -169,6 +169,9 @@ static void take_request(struct fake_sync *sync, const struct harness_message *m
         return;
     pthread_mutex_lock(&sync->lock);
     sync->last_timeout = json_integer_value(json_object_get(message->params, "timeout"));
+    if (json_object_get(message->params, "upstream") != NULL)
+        snprintf(sync->meant_for, sizeof(sync->meant_for), "%s",
+                 harness_text(message->params, "upstream"));
     if (strcmp(message->method, "webhook.verify") == 0)
         result = fake_webhook_answer(sync, message->params);
     else if (sync->unreachable)
@@ -212,6 +215,18 @@ static void *run(void *userdata)
     return NULL;
 }
 
+void fake_sync_say(struct fake_sync *sync, const char *upstream)
+{
+    fake_sync_hello(&sync->connection, upstream);
+}
+
+void fake_sync_hello(struct harness_connection *connection, const char *upstream)
+{
+    harness_notify_with(connection, "sync.hello",
+                        json_pack("{s:s, s:b, s:s?}", "version", "0", "livemode", 0, "upstream",
+                                  upstream[0] != '\0' ? upstream : NULL));
+}
+
 void fake_sync_start(struct fake_sync *sync, const char *path)
 {
     if (sync->units == 0) {
@@ -224,7 +239,10 @@ void fake_sync_start(struct fake_sync *sync, const char *path)
     }
     sync->stop = false;
     harness_connect(&sync->connection, path);
-    harness_notify(&sync->connection, "sync.hello");
+    if (sync->mute)
+        harness_notify(&sync->connection, "sync.hello");
+    else
+        fake_sync_say(sync, sync->upstream != NULL ? sync->upstream : "fake test");
     cr_assert_eq(pthread_create(&sync->thread, NULL, run, sync), 0);
     sync->running = true;
 }

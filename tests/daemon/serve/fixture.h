@@ -26,6 +26,8 @@ struct fake_sync {
     struct harness_connection connection;
     pthread_t thread;
     bool running;
+    const char *upstream; /* what it says that it is set to, "": has no key; NULL: "fake test" */
+    bool mute;            /* does not say */
     atomic_bool stop;
     atomic_bool silent;        /* takes requests and answers none */
     atomic_bool unreachable;   /* answers not_sent */
@@ -47,6 +49,7 @@ struct fake_sync {
     struct fake_row rows[FAKE_ROWS];
     size_t row_count;
     int64_t last_timeout;
+    char meant_for[64];                          /* the last request for upstream */
     json_t *customers, *subscriptions, *refunds; /* arrays */
 };
 
@@ -83,6 +86,10 @@ void fixture_connect(struct fixture *fixture, struct harness_connection *connect
 
 void fake_sync_start(struct fake_sync *sync, const char *path);
 void fake_sync_stop(struct fake_sync *sync);
+/* Another hello, as after a reload. */
+void fake_sync_say(struct fake_sync *sync, const char *upstream);
+/* The same of a stand-in that a test plays itself. */
+void fake_sync_hello(struct harness_connection *connection, const char *upstream);
 /* An answer's map without what belongs to OK. */
 json_t *fake_answer(const char *outcome, int status);
 /* --- fake_objects.c --- */

@@ -61,6 +61,7 @@ FIXTURE_TEST(helper, P2_a_push_whose_helper_dies_is_in_doubt, &fixture,
                              "cus_1", "product_id", "prod_1"));
     /* This one takes over, takes the push, and dies with it. */
     harness_connect(&helper, fixture.sync_path);
+    fake_sync_hello(&helper, "fake test");
     fixture_wait_status(&fixture, "upstream.helper", 1);
     json_decref(consume());
     while (!pushed && harness_receive(&helper, &message)) {
@@ -91,6 +92,7 @@ FIXTURE_TEST(helper, P1_a_push_is_durable_before_it_leaves, &fixture,
     json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
                              "cus_1", "product_id", "prod_1"));
     harness_connect(&helper, fixture.sync_path);
+    fake_sync_hello(&helper, "fake test");
     json_decref(consume());
     while (id[0] == '\0' && harness_receive(&helper, &message)) {
         if (strcmp(message.method, "upstream.transaction") == 0)

@@ -177,6 +177,7 @@ Test(start, environment_is_exactly_that)
 {
     const char *const variables[] = {"STELLAR_TOOLS_API_KEY=sk_live_1",
                                      "CREDITD_BASE_URL=http://127.0.0.1:1",
+                                     "CREDITD_SANDBOX=1", /* only the supervisor can say so */
                                      "HTTPS_PROXY=http://127.0.0.1:2",
                                      "CREDENTIALS_DIRECTORY=/run/credentials",
                                      "LC_ALL=C",
@@ -400,7 +401,7 @@ Test(start, the_sandbox_comes_first_and_sync_is_pointed_at_it)
     const char *const arguments[] = {"--sandbox", NULL};
     const char *const variables[] = {"STELLAR_TOOLS_API_KEY=sk_live_1",
                                      "CREDITD_RESTART_DELAYS=1ms,1ms,1h", NULL};
-    CLEANUP(cleanup_free) char *url = NULL, *key = NULL, *none = NULL;
+    CLEANUP(cleanup_free) char *url = NULL, *key = NULL, *none = NULL, *own = NULL;
     struct actor *sandbox, *serve, *sync, *again;
 
     stage_start(stage, arguments, variables);
@@ -416,6 +417,10 @@ Test(start, the_sandbox_comes_first_and_sync_is_pointed_at_it)
     sync = stage_actor(stage, "creditd-sync");
     url = actor_variable(sync, "CREDITD_BASE_URL");
     key = actor_variable(sync, "STELLAR_TOOLS_API_KEY");
+    own = actor_variable(sync, "CREDITD_SANDBOX");
+    none = actor_variable(serve, "CREDITD_SANDBOX");
+    cr_assert_str_eq(own, "1");
+    cr_assert_null(none);
     cr_assert_str_eq(url, "http://127.0.0.1:4321");
     cr_assert_str_eq(key, "sk_test_sandbox");
     actor_tell(sync, "ready");

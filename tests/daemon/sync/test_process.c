@@ -112,6 +112,36 @@ Test(process, P7_a_reload_brings_a_new_key)
     rig_deinit(&rig);
 }
 
+static void expect_for(struct rig *rig, const char *upstream, const char *expected)
+{
+    json_t *answer = harness_call(&rig->serve, "upstream.balance", "{s:s, s:s, s:s}", "customer_id",
+                                  "cus_1", "product_id", "prod_1", "upstream", upstream);
+
+    rig_expect(answer, expected, upstream);
+    json_decref(answer);
+}
+
+/* What was meant for one upstream is not sent to another, though serve has not heard of it yet. */
+Test(process, a_reload_does_not_turn_requests_elsewhere)
+{
+    const struct upstream_step steps[] = {{ACT_REPLY, NULL_TEXT}};
+    char live[128], test[128];
+    struct rig rig;
+
+    rig_init(&rig, steps, 1, NULL);
+    snprintf(live, sizeof live, "%s live", upstream_url(rig.upstream));
+    snprintf(test, sizeof test, "%s test", upstream_url(rig.upstream));
+    expect_for(&rig, live, "{\"outcome\":\"not_sent\"}");
+    expect_for(&rig, test, "{\"outcome\":\"no_balance\"}");
+    cr_expect_eq(upstream_count(rig.upstream), 1);
+    harness_write_file(rig.key_path, "sk_live_second\n");
+    harness_notify(&rig.serve, "sync.reload");
+    expect_for(&rig, test, "{\"outcome\":\"not_sent\"}");
+    cr_expect_eq(upstream_count(rig.upstream), 1);
+    expect_for(&rig, live, "{\"outcome\":\"no_balance\"}");
+    rig_deinit(&rig);
+}
+
 Test(process, a_bad_reload_changes_nothing)
 {
     const struct upstream_step steps[] = {{ACT_REPLY, NULL_TEXT}};

@@ -117,13 +117,13 @@ Test(upstream_objects, a_create_says_what_was_asked_for)
     } cases[] = {
         {CORE_INTENT_CUSTOMER,
          "upstream.customer_create",
-         {"email", "name", "image", "intent_id", "idempotency_key", "timeout"}},
+         {"email", "name", "image", "intent_id", "idempotency_key", "timeout", "upstream"}},
         {CORE_INTENT_SUBSCRIPTION,
          "upstream.subscription_create",
-         {"customer_id", "intent_id", "idempotency_key", "timeout", "a"}},
+         {"customer_id", "intent_id", "idempotency_key", "timeout", "upstream", "a"}},
         {CORE_INTENT_REFUND,
          "upstream.refund_create",
-         {"intent_id", "idempotency_key", "timeout", "a"}},
+         {"intent_id", "idempotency_key", "timeout", "upstream", "a"}},
     };
     struct {
         struct core_customer_payload head;
@@ -151,7 +151,7 @@ Test(upstream_objects, a_create_says_what_was_asked_for)
         msgpack_sbuffer_init(&buffer);
         msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
         cr_assert_str_eq(upstream_method(&exchange), cases[i].method);
-        upstream_pack_params(&packer, &exchange, 100);
+        upstream_pack_params(&packer, &exchange, &(struct upstream_common){100, "x", 1});
         msgpack_unpacked_init(&unpacked);
         cr_assert_eq(msgpack_unpack_next(&unpacked, buffer.data, buffer.size, NULL),
                      MSGPACK_UNPACK_SUCCESS);

@@ -131,7 +131,7 @@ static const msgpack_object *unpack_params(const struct exchange *exchange, msgp
     msgpack_sbuffer_init(buffer);
     msgpack_zone_init(zone, 1024);
     msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
-    upstream_pack_params(&packer, exchange, 30000);
+    upstream_pack_params(&packer, exchange, &(struct upstream_common){30000, "sandbox", 7});
     cr_assert_eq(msgpack_unpack(buffer->data, buffer->size, &offset, zone, object),
                  MSGPACK_UNPACK_SUCCESS);
     cr_assert_eq(offset, buffer->size, "the map's size is wrong");
@@ -143,17 +143,19 @@ Test(upstream_words, requests_have_what_their_kind_needs)
     static const struct {
         enum exchange_kind kind;
         const char *method;
-        const char *keys[8];
+        const char *keys[9];
     } cases[] = {
-        {EXCHANGE_PRODUCT, "upstream.product", {"product_id", "timeout"}},
-        {EXCHANGE_BALANCE, "upstream.balance", {"customer_id", "product_id", "timeout"}},
+        {EXCHANGE_PRODUCT, "upstream.product", {"product_id", "timeout", "upstream"}},
+        {EXCHANGE_BALANCE,
+         "upstream.balance",
+         {"customer_id", "product_id", "timeout", "upstream"}},
         {EXCHANGE_PUSH,
          "upstream.transaction",
          {"customer_id", "product_id", "type", "amount", "push_id", "idempotency_key", "reason",
-          "timeout"}},
+          "timeout", "upstream"}},
         {EXCHANGE_HISTORY,
          "upstream.history",
-         {"customer_id", "product_id", "limit", "offset", "timeout"}},
+         {"customer_id", "product_id", "limit", "offset", "timeout", "upstream"}},
     };
     struct exchange exchange = {
         .customer = "cus_1xx",
@@ -177,9 +179,11 @@ Test(upstream_words, requests_have_what_their_kind_needs)
         cr_assert_str_eq(upstream_method(&(struct exchange){.kind = cases[i].kind}),
                          cases[i].method);
         params = unpack_params(&exchange, &zone, &buffer, &object);
-        for (; count < 8 && cases[i].keys[count] != NULL; count++)
+        for (; count < 9 && cases[i].keys[count] != NULL; count++)
             cr_assert_not_null(map_find(params, cases[i].keys[count]), "%s: %s", cases[i].method,
                                cases[i].keys[count]);
+        cr_assert_eq(map_find(params, "timeout")->via.i64, 30000);
+        cr_assert_arr_eq(map_find(params, "upstream")->via.str.ptr, "sandbox", 7);
         cr_assert_eq(params->via.map.size, count);
         msgpack_zone_destroy(&zone);
         msgpack_sbuffer_destroy(&buffer);

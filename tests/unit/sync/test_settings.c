@@ -104,13 +104,14 @@ Test(key, the_configuration_names_file_and_mistake)
     char *error = NULL;
 
     write_file("[stellartools]\nbase_url = http://example.com\n");
-    cr_assert(settings_load(&(struct settings_source){path, NULL, "sk_1"}, &settings, &error) < 0);
+    cr_assert(
+        settings_load(&(struct settings_source){path, NULL, "sk_1", false}, &settings, &error) < 0);
     cr_expect_not_null(strstr(error, path));
     cr_expect_not_null(strstr(error, "base_url is plain http"));
     free(error);
     error = NULL;
     /* The environment comes first: that is how --sandbox reaches us. */
-    cr_assert_eq(settings_load(&(struct settings_source){path, "http://127.0.0.1:1", "sk_1"},
+    cr_assert_eq(settings_load(&(struct settings_source){path, "http://127.0.0.1:1", "sk_1", false},
                                &settings, &error),
                  0);
     cr_expect_str_eq(settings->target.url, "http://127.0.0.1:1");
@@ -137,7 +138,7 @@ Test(key, sessions_go_to_https_or_this_machine)
         int r;
 
         write_file(table[i].text);
-        r = settings_load(&(struct settings_source){path, NULL, NULL}, &settings, &error);
+        r = settings_load(&(struct settings_source){path, NULL, NULL, false}, &settings, &error);
         cr_expect_eq(r < 0, table[i].wrong != NULL, "%s", table[i].text);
         if (error && table[i].wrong)
             cr_expect_not_null(strstr(error, table[i].wrong), "%s", error);

@@ -274,8 +274,15 @@ int64_t core_credits(int64_t raw_amount, int64_t units_per_credit);
 
 /* --- upstream: see exchange.h --- */
 
-/* Whether a helper is there to perform exchanges. Gone: exchanges under way must be ended by
- * core_exchange_done(UNANSWERED) or (never handed over) NOT_SENT by the caller first. */
+/* Which upstream the ledger belongs to, as serve names it; empty: nobody has said yet. */
+struct core_text core_upstream(const struct core *core);
+/* Records it, in place of what stood there. -EINVAL: empty, or longer than CORE_UPSTREAM_MAX. */
+int core_set_upstream(struct core *core, struct core_text upstream, uint32_t uid, int64_t now,
+                      uint64_t *ret_sequence);
+
+/* Whether a helper is there to perform exchanges. Without one no exchange begins. One that is gone:
+ * those under way must be ended by core_exchange_done(UNANSWERED) or (never handed over) NOT_SENT
+ * by the caller first. One that is not to be used any more may still end them. */
 void core_set_helper(struct core *core, bool present, int64_t now);
 /* The next exchange to perform: 0 with *ret_exchange, -EAGAIN if there is none now, or another
  * -errno from the sink. */

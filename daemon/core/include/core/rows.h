@@ -212,8 +212,10 @@ struct webhook_image {
     int64_t time;
 };
 
-/* META rows: one byte each. */
+/* META rows: one byte, and a text of 1 to CORE_UPSTREAM_MAX bytes. */
 #define CORE_META_LIVEMODE "livemode"
+#define CORE_META_UPSTREAM "upstream"
+#define CORE_UPSTREAM_MAX 512u
 
 struct name_image {
     struct hash128 hash;
