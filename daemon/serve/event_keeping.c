@@ -3,6 +3,7 @@
 #include "serve.h"
 #include <core/delivery.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
@@ -87,6 +88,13 @@ static void job_work(uv_work_t *work)
 
 /* --- the loop's --- */
 
+static uint64_t needed_by_all(struct serve *serve)
+{
+    int64_t now = serve_now(serve), retention = serve->config->ledger.retention;
+
+    return core_event_needed(serve->core, now, retention < 0 ? now : retention);
+}
+
 /* The rows go a few at a time; the rest when the ledger has got on. */
 static void forget(struct event_keeping *keeping)
 {
@@ -124,9 +132,7 @@ static void job_done(uv_work_t *work, int status)
 /* From which record on? 0 with *ret_place, or the number of an event whose row is in the store. */
 static uint64_t needed_from(struct serve *serve, uint64_t *ret_place)
 {
-    int64_t now = serve_now(serve), retention = serve->config->ledger.retention;
-    uint64_t first, last,
-        number = core_event_needed(serve->core, now, retention < 0 ? now : retention);
+    uint64_t first, last, number = needed_by_all(serve);
     struct core_event event;
     int r;
 
@@ -194,10 +200,27 @@ uint64_t event_keeping_first(const struct event_keeping *keeping)
     return first > keeping->forget_through ? first : keeping->forget_through + 1;
 }
 
+/* Those that somebody waited for: only the journal's size lets go of these. */
+static void count_lost(struct event_keeping *keeping, uint64_t through)
+{
+    uint64_t needed = needed_by_all(keeping->serve), first = event_keeping_first(keeping);
+
+    if (needed < first)
+        needed = first;
+    if (needed > through)
+        return;
+    keeping->lost += through - needed + 1;
+    log_warning("events %" PRIu64 " to %" PRIu64 " have gone before all hooks and subscribers had "
+                "them: the journal has reached retention_size",
+                needed, through);
+}
+
 void event_keeping_gone(struct event_keeping *keeping, uint64_t through)
 {
-    if (through > keeping->forget_through)
-        keeping->forget_through = through;
+    if (through <= keeping->forget_through)
+        return;
+    count_lost(keeping, through);
+    keeping->forget_through = through;
 }
 
 void event_keeping_look(struct event_keeping *keeping)

@@ -1,6 +1,7 @@
 /*
  * How long events are kept: the store is told from which record on somebody still needs them, and
- * when segments are gone, so are the rows of the events that came about in them.
+ * when segments are gone, so are the rows of the events that came about in them. Where the journal
+ * has become as large as it may, they go although somebody needs them; that is logged, and counted.
  *
  * Both are looked at when a checkpoint has been made, since segments go only then. What it takes to
  * know is in the store, so a worker thread finds it: at most one, and not often.
@@ -18,6 +19,7 @@ struct event_keeping {
     struct keeping_job *job;
     uint64_t stored, oldest_place; /* as of the last look */
     uint64_t forget_through;       /* the last event whose record is gone */
+    uint64_t lost;                 /* events that somebody still needed when they went */
     bool again;                    /* who needs what has changed */
 };
 

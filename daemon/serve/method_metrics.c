@@ -160,6 +160,9 @@ static void add_events(msgpack_sbuffer *text, const struct serve *serve)
     add_gauge(text, "events_first", "The oldest event that is kept.",
               (int64_t)event_keeping_first(&serve->event_keeping));
     add_gauge(text, "events_last", "The latest event.", (int64_t)last);
+    add_counter(text, "events_lost_total",
+                "Events that went, for lack of room, before a hook or subscriber had them.",
+                serve->event_keeping.lost);
     add_gauge(text, "subscriptions", "Connections that are told events.",
               (int64_t)serve->subscribers.count);
     add_counter(text, "events_sent_total", "Events told to subscribers.", serve->subscribers.told);

@@ -148,9 +148,10 @@ static void pack_events(msgpack_packer *packer, const struct serve *serve)
         if (core_hook_summary(serve->core, i, &hook))
             parked += hook.parked;
     pack_key(packer, "events");
-    pack_map(packer, 3);
+    pack_map(packer, 4);
     pack_kv_int(packer, "first", (int64_t)event_keeping_first(&serve->event_keeping));
     pack_kv_int(packer, "last", (int64_t)last);
+    pack_kv_int(packer, "lost", (int64_t)serve->event_keeping.lost);
     pack_kv_int(packer, "subscribers", (int64_t)serve->subscribers.count);
     pack_key(packer, "hooks");
     pack_map(packer, 1);

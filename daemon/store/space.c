@@ -145,17 +145,21 @@ static bool read_first(const struct space *space, uint64_t number, struct batch_
     return true;
 }
 
-/* A segment is as old as its successor's beginning: then its last record had been written. */
+/* Who has not had the records of a segment holds it back while there is room, and no longer: the
+ * disk must not fill because somebody does not read. A segment is as old as its successor's
+ * beginning: then its last record had been written. */
 static bool is_past(const struct space *space, uint64_t number, uint64_t cursor)
 {
-    uint64_t kept = (cursor - number) * space->options.segment_size;
+    uint64_t kept = atomic_load(&space->kept),
+             size = (cursor - number) * space->options.segment_size;
     struct batch_header next;
 
-    if (!read_first(space, number + 1, &next) ||
+    if (kept == 0 || !read_first(space, number + 1, &next) ||
         next.first_sequence > atomic_load(&space->progress->stored) + 1)
         return false;
-    return kept > space->options.retention_bytes ||
-           atomic_load(&space->progress->stored_time) - next.time > space->options.retention_ms;
+    return size > space->options.retention_bytes ||
+           (number < kept >> 32 &&
+            atomic_load(&space->progress->stored_time) - next.time > space->options.retention_ms);
 }
 
 /* Removed, or kept under another name as the next segment's file, if there is none in waiting. */
@@ -185,8 +189,7 @@ static void let_go_of_past(struct space *space)
     bool gone = false;
     int r = 0;
 
-    while (r == 0 && space->oldest < cursor && space->oldest < atomic_load(&space->kept) >> 32 &&
-           is_past(space, space->oldest, cursor)) {
+    while (r == 0 && space->oldest < cursor && is_past(space, space->oldest, cursor)) {
         (void)pthread_mutex_lock(&space->pin_lock);
         r = space->pins > 0 ? -EBUSY : let_go(space, space->oldest);
         (void)pthread_mutex_unlock(&space->pin_lock);

@@ -1,7 +1,7 @@
 /*
  * Room for the journal: a thread that prepares the next segments ahead of need, keeps the reserve
  * (J6), and lets go of segments that are in the store, past the retention, and of which no cursor
- * needs anything more (J1).
+ * needs anything more (J1), or which are more than the journal may have.
  */
 #pragma once
 

@@ -96,6 +96,7 @@ FIXTURE_TEST(figures, status_says_which_events_there_are, &fixture, NULL)
     cr_assert_eq(harness_int(events, "first"), 1);
     cr_assert_eq(harness_int(events, "last"), 0);
     cr_assert_eq(harness_int(events, "subscribers"), 0);
+    cr_assert_eq(harness_int(events, "lost"), 0);
     cr_assert_eq(harness_int(json_object_get(status, "hooks"), "parked"), 0);
     json_decref(status);
     event_make(&fixture.client, 1);

@@ -184,7 +184,6 @@ Test(retention, S3_what_is_not_in_the_store_never_goes)
 /* Everything may go but what the cursor needs. */
 static void open_without_retention(void)
 {
-    keeper.options.retention_bytes = 0;
     keeper.options.retention_ms = 0;
     keeper_open(&keeper);
 }
@@ -241,6 +240,20 @@ Test(retention, a_cursor_holds_its_segment_and_moving_it_lets_go)
     keeper_close(&keeper, false);
     open_without_retention();
     cr_assert_eq(keeper_marks(&keeper).oldest_place, UINT64_C(6) << 32);
+    keeper_close(&keeper, false);
+}
+
+/* Who does not read must not fill the disk. */
+Test(retention, a_cursor_holds_no_more_than_there_is_room_for)
+{
+    keeper.options.retention_bytes = 3 * 64 * 1024;
+    keeper_open(&keeper);
+    (void)append();
+    store_keep(keeper.store, places[1]);
+    fill(8);
+    cr_assert(goes(4));
+    cr_assert_eq(read_at(places[1]), -ENOENT);
+    cr_assert(has_segment((keeper.place >> 32) - 2));
     keeper_close(&keeper, false);
 }
 

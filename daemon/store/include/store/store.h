@@ -141,8 +141,9 @@ int store_range(struct store *store, enum record_table table, const void *key, s
 /* The last row in key order: 0 or -ENOENT, or what the function answered. */
 int store_last(struct store *store, enum record_table table, store_row_function function,
                void *userdata);
-/* Any thread. Segments from the one of that place on are kept, whatever the retention says;
- * UINT64_MAX: none. It starts with 0: nothing goes before the owner has said so once. */
+/* Any thread. Segments from the one of that place on are kept, however old they are, but not more
+ * than retention_bytes of them; UINT64_MAX: none. It starts with 0: nothing goes before the owner
+ * has said so once. */
 void store_keep(struct store *store, uint64_t place);
 /* Reads a durable record back. The bytes go into `buffer` (RECORD_SIZE_MAX bytes, 8-aligned); 0,
  * -ENOENT where the segment is gone, -EUCLEAN where the bytes there are no record. */
