@@ -43,7 +43,7 @@ static void resumed(struct core *core, struct balance *balance, int64_t now)
     plan(core, balance, now);
 }
 
-int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
+int core_push_retry(struct core *core, struct core_text push_id, uint32_t uid, int64_t now,
                     uint64_t *ret_sequence)
 {
     struct push *push = push_by_id(core, push_id);
@@ -55,8 +55,8 @@ int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
     if (push->row.reason != CORE_PARK_REFUSED)
         return CORE_MAY_HAVE_RUN;
     struct balance *balance = balance_by_id(core, push->row.balance);
-    int r =
-        push_undo(core, balance, push, NULL, true, CORE_EVENT_BIT(PUSH_RESUMED), now, ret_sequence);
+    int r = push_undo(core, balance, push, NULL, true, uid, CORE_EVENT_BIT(PUSH_RESUMED), now,
+                      ret_sequence);
     if (r == 0)
         resumed(core, balance, now);
     return r;

@@ -390,8 +390,8 @@ static int confirmed(struct core *core, struct balance *balance,
 /* Ends a push that has not run. A deduction's credits are pending as before; a refund or a grant
  * goes back to its queue, as a new push, since the old one's key may be remembered upstream. */
 int push_undo(struct core *core, struct balance *balance, struct push *push,
-              const struct exchange_answer *answer, bool read_first, uint32_t events, int64_t now,
-              uint64_t *ret_sequence)
+              const struct exchange_answer *answer, bool read_first, uint32_t uid, uint32_t events,
+              int64_t now, uint64_t *ret_sequence)
 {
     struct core_push over = push->row, again = push->row;
     struct record_push detail = {
@@ -404,7 +404,7 @@ int push_undo(struct core *core, struct balance *balance, struct push *push,
         .row = *balance->row,
         .push = &over,
         .type = RECORD_PUSH_RESOLVED,
-        .uid = UID_SELF,
+        .uid = uid,
         .events = events,
         .detail = &detail,
         .detail_length = sizeof(detail),
@@ -435,7 +435,7 @@ int push_undo(struct core *core, struct balance *balance, struct push *push,
 static int not_run(struct core *core, struct balance *balance, const struct exchange_answer *answer,
                    bool read_first, int64_t now)
 {
-    int r = push_undo(core, balance, balance->push, answer, read_first, 0, now, NULL);
+    int r = push_undo(core, balance, balance->push, answer, read_first, UID_SELF, 0, now, NULL);
     return r < 0 ? doubt(core, balance, answer, now) : 0;
 }
 

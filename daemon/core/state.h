@@ -558,8 +558,8 @@ int push_done(struct core *core, struct balance *balance, const struct exchange_
 int push_park(struct core *core, struct balance *balance, struct push *push,
               enum core_park_reason reason, const struct exchange_answer *answer, int64_t now);
 int push_undo(struct core *core, struct balance *balance, struct push *push,
-              const struct exchange_answer *answer, bool read_first, uint32_t events, int64_t now,
-              uint64_t *ret_sequence);
+              const struct exchange_answer *answer, bool read_first, uint32_t uid, uint32_t events,
+              int64_t now, uint64_t *ret_sequence);
 /* After loading: each push where its state says, and one at most in a balance's place. */
 int push_settle_places(struct core *core);
 struct push *push_new(struct core *core, const struct core_push *row, struct balance *balance);

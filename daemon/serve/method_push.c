@@ -222,8 +222,8 @@ int method_push_retry(struct request *request)
         return answer_push(request,
                            intent.state == CORE_INTENT_PARKED ? CORE_MAY_HAVE_RUN : CORE_NOT_PARKED,
                            "", 0);
-    r = core_push_retry(request->serve->core, push_id(request), serve_now(request->serve),
-                        &sequence);
+    r = core_push_retry(request->serve->core, push_id(request), request->connection->peer.uid,
+                        serve_now(request->serve), &sequence);
 
     return answer_push(request, r, "retried", sequence);
 }

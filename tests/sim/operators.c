@@ -15,7 +15,7 @@ static void resolve_push(struct sim *sim, const struct core_push *push, bool for
     bool try_retry = push->state != CORE_PUSH_PARKED || prng_chance(&sim->prng, 600);
     int status = CORE_MAY_HAVE_RUN;
     if (try_retry || !force)
-        status = core_push_retry(sim->core, sim_text(id), sim->now, &sequence);
+        status = core_push_retry(sim->core, sim_text(id), 0, sim->now, &sequence);
     sim_trace(sim, "retry %s (state %u reason %u): %d", id, push->state, push->reason, status);
     if (push->state != CORE_PUSH_PARKED && status != CORE_NOT_PARKED && status != CORE_NOT_FOUND &&
         status != CORE_MAY_HAVE_RUN && !process_may_fail(sim, status))

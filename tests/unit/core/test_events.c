@@ -157,8 +157,9 @@ Test(event, of_a_parked_push_comes_and_goes)
     struct exchange push = stage_push(&stage, EXCHANGE_REFUSED);
     cr_expect_eq(get(1).type, CORE_EVENT_PUSH_PARKED);
     cr_expect(same_text(get(1).customer, stage_text("cus_a")));
-    cr_assert_eq(core_push_retry(stage.core, stage_text(push.push_id), stage.now, &sequence),
-                 CORE_OK);
+    cr_assert_eq(
+        core_push_retry(stage.core, stage_text(push.push_id), STAGE_UID, stage.now, &sequence),
+        CORE_OK);
     cr_expect_eq(get(2).type, CORE_EVENT_PUSH_RESUMED);
     cr_expect_eq(get(2).sequence, sequence);
 }

@@ -479,8 +479,9 @@ Test(gift, P8_a_refused_gift_may_be_retried)
 {
     uint64_t sequence;
     struct exchange exchange = gift_push(EXCHANGE_REFUSED);
-    cr_assert_eq(core_push_retry(stage.core, stage_text(exchange.push_id), stage.now, &sequence),
-                 CORE_OK);
+    cr_assert_eq(
+        core_push_retry(stage.core, stage_text(exchange.push_id), STAGE_UID, stage.now, &sequence),
+        CORE_OK);
     struct exchange again = stage_await(&stage, EXCHANGE_PUSH, 10000);
     cr_expect_str_neq(again.push_id, exchange.push_id);
     stage_end_push(&stage, &again, 5, 105);

@@ -763,8 +763,14 @@ Test(push, P8_a_refused_push_may_be_retried)
         cr_assert_neq(exchange.kind, EXCHANGE_PUSH);
         stage_end_balance(&stage, &exchange, 100, 0);
     }
-    cr_assert_eq(core_push_retry(stage.core, push_id(&push), stage.now, &sequence), CORE_OK);
+    cr_assert_eq(core_push_retry(stage.core, push_id(&push), STAGE_UID, stage.now, &sequence),
+                 CORE_OK);
     cr_expect_eq(sequence, stage.count);
+    struct record record;
+    cr_assert_eq(record_decode(stage.records[stage.count - 1].bytes,
+                               stage.records[stage.count - 1].size, &record),
+                 0);
+    cr_expect_eq(record.header.uid, STAGE_UID); /* whoever did it stands in the ledger */
     exchange = stage_await(&stage, EXCHANGE_BALANCE, 70000);
     stage_end_balance(&stage, &exchange, 100, 0);
     again = stage_await(&stage, EXCHANGE_PUSH, 70000);
@@ -776,13 +782,14 @@ Test(push, P8_one_that_may_have_run_is_not_retried)
 {
     uint64_t sequence = 0;
     struct exchange push = doubtful(EXCHANGE_FAILED);
-    cr_expect_eq(core_push_retry(stage.core, push_id(&push), stage.now, &sequence),
+    cr_expect_eq(core_push_retry(stage.core, push_id(&push), STAGE_UID, stage.now, &sequence),
                  CORE_NOT_PARKED);
     for (int i = 0; i < 10 && stage_only_push(&stage).state != CORE_PUSH_PARKED; i++)
         stage_look(&stage, 2 * DOUBT, NULL, 0, 95, 5);
-    cr_expect_eq(core_push_retry(stage.core, push_id(&push), stage.now, &sequence),
+    cr_expect_eq(core_push_retry(stage.core, push_id(&push), STAGE_UID, stage.now, &sequence),
                  CORE_MAY_HAVE_RUN);
-    cr_expect_eq(core_push_retry(stage.core, (struct core_text){"psh_0", 5}, stage.now, &sequence),
+    cr_expect_eq(core_push_retry(stage.core, (struct core_text){"psh_0", 5}, STAGE_UID, stage.now,
+                                 &sequence),
                  CORE_NOT_FOUND);
 }
 

@@ -308,7 +308,7 @@ bool core_next_push(const struct core *core, size_t *position, struct core_push 
                     uint32_t *ret_slot);
 void core_push_id(const struct core *core, uint32_t epoch, uint64_t sequence,
                   char ret_id[EXCHANGE_PUSH_ID_SIZE]);
-int core_push_retry(struct core *core, struct core_text push_id, int64_t now,
+int core_push_retry(struct core *core, struct core_text push_id, uint32_t uid, int64_t now,
                     uint64_t *ret_sequence);
 int core_push_drop(struct core *core, struct core_text push_id, uint32_t uid,
                    struct core_text reason, int64_t now, uint64_t *ret_sequence);
