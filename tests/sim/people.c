@@ -336,10 +336,38 @@ void people_event(struct sim *sim)
 
 /* --- what must hold --- */
 
+/* What was made for a user is another's by now, and with that the user's wish is over (TAKEN). Who
+ * waits is told; after a crash nobody may wait. */
+static void note_taken(struct sim *sim, const struct record *record,
+                       const struct record_image *image)
+{
+    uint64_t sequence = 0;
+    if (image->value_length > 0 || image->key_length != sizeof(sequence))
+        return;
+    memcpy(&sequence, image->key, sizeof(sequence));
+    for (size_t i = 0; i < sim->intent_count; i++) {
+        const struct booked_intent *books = &sim->intents[i];
+        if (books->gone || books->sequence != sequence || books->person < 0)
+            continue;
+        struct person *person = &sim->persons[books->person];
+        for (size_t k = 0; k < sim->registry.count; k++) {
+            const struct registered *object = &sim->registry.objects[k];
+            const struct rowset_row *owner =
+                rowset_get(&sim->ledger.latest, TABLE_OWNER, object->id, strlen(object->id));
+            if (strcmp(object->intent, books->id) == 0 && owner != NULL &&
+                person_of(sim, (const char *)owner->value, owner->value_length) != person &&
+                person->wish_sequence < record->header.sequence)
+                person->last_end = CORE_TAKEN;
+        }
+    }
+}
+
 void people_note(struct sim *sim, const struct record *record)
 {
     struct record_image image;
     for (size_t position = 0; record_next_image(record, &position, &image);) {
+        if (image.table == TABLE_INTENT)
+            note_taken(sim, record, &image);
         struct person *person =
             image.table == TABLE_LINK ? person_of(sim, image.key, image.key_length) : NULL;
         if (person == NULL)
@@ -467,15 +495,6 @@ void people_compare(struct sim *sim, struct core *core, const struct rowset *row
 
 /* --- the end --- */
 
-/* Another user with the same email may have taken what was made for this one. */
-static bool has_rival(const struct sim *sim, const struct person *person)
-{
-    for (int i = 0; i < sim->scenario.persons; i++)
-        if (&sim->persons[i] != person && strcmp(sim->persons[i].email, person->email) == 0)
-            return true;
-    return false;
-}
-
 bool people_at_rest(struct sim *sim)
 {
     struct core_intent intent;
@@ -487,7 +506,7 @@ bool people_at_rest(struct sim *sim)
         if (person->waiting)
             return false;
         if (person->wish_sequence != 0 && person->last_end == -1 && !person->unlinked &&
-            !has_rival(sim, person) && link_row(&sim->ledger.latest, person) == NULL)
+            link_row(&sim->ledger.latest, person) == NULL)
             return false;
     }
     return true;

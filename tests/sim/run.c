@@ -365,6 +365,20 @@ static void look_at_all(struct sim *sim)
             clients_look(sim, pair, false);
 }
 
+/* For whoever reads why there is no rest. */
+static void trace_pushes(struct sim *sim)
+{
+    struct core_push push;
+    uint32_t slot;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    for (size_t position = 0; core_next_push(sim->core, &position, &push, &slot);) {
+        core_push_id(sim->core, push.epoch, push.sequence, id);
+        sim_trace(sim, "%s kind %u attempt %u is in state %u, %lld of %lld counted, due %+lld", id,
+                  push.kind, push.attempt, push.state, (long long)push.counted,
+                  (long long)push.credits, (long long)(push.due_at - SIM_START));
+    }
+}
+
 static void come_to_rest(struct sim *sim)
 {
     int64_t until = sim->now + REST_WITHIN, next_look = sim->now;
@@ -380,6 +394,7 @@ static void come_to_rest(struct sim *sim)
         if (sim->now > until || sim->step > most) {
             struct core_summary summary;
             core_get_summary(sim->core, &summary);
+            trace_pushes(sim);
             people_trace(sim);
             sim_fail(sim,
                      "no rest after faults stopped: pending %lld, pushes %lld open, %lld in doubt, "

@@ -184,7 +184,7 @@ static int64_t late_bound(const struct sim *sim)
     return sim->scenario.late_beyond ? 3 * delay : delay * 12 / 10;
 }
 
-static void order_late(struct sim *sim, const struct wire *wire, int64_t at)
+static void order_late(struct sim *sim, const struct wire *wire, int64_t closed_at, int64_t at)
 {
     if (sim->late_count == sim->late_capacity) {
         sim->late_capacity = sim->late_capacity > 0 ? 2 * sim->late_capacity : 16;
@@ -193,6 +193,7 @@ static void order_late(struct sim *sim, const struct wire *wire, int64_t at)
     struct late_order *order = &sim->lates[sim->late_count];
     *order = (struct late_order){.pair = wire->pair,
                                  .amount = wire->exchange.amount,
+                                 .closed_at = closed_at,
                                  .push_kind = (int)wire->exchange.push_kind,
                                  .intent_kind = wire->exchange.intent_kind};
     memcpy(order->subject, wire->subject, sizeof(order->subject));
@@ -217,7 +218,7 @@ static void send_out(struct sim *sim, struct wire *wire)
         end_with(sim, wire, EXCHANGE_UNANSWERED, 0, sim->now + s->timeout);
         wire->late_at = wire->close_at + prng_range(&sim->prng, 1, late_bound(sim));
         wire->late = sim->late_count;
-        order_late(sim, wire, wire->late_at);
+        order_late(sim, wire, wire->close_at, wire->late_at);
     } else {
         queue_push(&sim->queue, wire->arrive_at, EVENT_ARRIVE, (uint64_t)(wire - sim->wires),
                    wire->generation);
@@ -246,6 +247,8 @@ static void read_upstream(struct sim *sim, struct wire *wire)
     case EXCHANGE_HISTORY:
         if (exchange->limit < 1 || exchange->limit > EXCHANGE_HISTORY_LIMIT)
             sim_fail(sim, "a history of %lld rows is asked for", (long long)exchange->limit);
+        if (exchange->offset == 0)
+            invariants_look(sim, wire->pair);
         upstream_read_history(&sim->upstream, wire->pair, exchange->limit, exchange->offset,
                               &wire->answer);
         break;
@@ -441,8 +444,14 @@ void wire_late(struct sim *sim, size_t index)
         free((void *)(uintptr_t)answer.objects.rows);
         return;
     }
+    const struct push *push = invariants_push(sim, order.push_id);
+    int64_t before = push != NULL ? push->executed : 0;
     faults_deduct(sim, order.pair, order.push_kind, order.push_id, order.key, order.amount, false,
                   true, &answer);
+    bool beyond = sim->now - order.closed_at > sim->scenario.policy.in_doubt_delay;
+    struct push *books = beyond ? invariants_push(sim, order.push_id) : NULL;
+    if (books != NULL && books->open)
+        books->unseen += books->executed - before;
 }
 
 static void cut_one(struct sim *sim, struct wire *wire)
@@ -451,17 +460,19 @@ static void cut_one(struct sim *sim, struct wire *wire)
         /* Its connection closes earlier than was thought, and how late it may be counts from then.
          */
         sim->lates[wire->late].done = true;
-        order_late(sim, wire, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
+        order_late(sim, wire, sim->now, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
         return;
     }
+    if (wire->sent && wire->fate == FATE_LATE)
+        sim->lates[wire->late].closed_at = sim->now;
     if (!wire->sent || wire->arrived || !is_write(&wire->exchange) || wire->fate == FATE_NOT_SENT ||
         wire->fate == FATE_LATE || wire->fate == FATE_LOST_BEFORE)
         return;
     /* On its way: it may come to nothing, arrive as it would have, or lie somewhere for a while. */
     if (prng_chance(&sim->prng, 500))
-        order_late(sim, wire, wire->arrive_at);
+        order_late(sim, wire, sim->now, wire->arrive_at);
     else if (sim->scenario.late > 0 && prng_chance(&sim->prng, 500))
-        order_late(sim, wire, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
+        order_late(sim, wire, sim->now, sim->now + prng_range(&sim->prng, 1, late_bound(sim)));
 }
 
 void wire_cut(struct sim *sim, bool tell_engine)

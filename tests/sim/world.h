@@ -224,7 +224,8 @@ struct late_order {
     int push_kind, intent_kind; /* intent_kind 0: a push */
     char subject[SIM_NAME_SIZE];
     int64_t amount;
-    bool done; /* executed, or cancelled */
+    int64_t closed_at; /* when its connection was */
+    bool done;         /* executed, or cancelled */
 };
 
 struct push {
@@ -234,6 +235,7 @@ struct push {
     int pair;
     int64_t executed; /* credits of its rows at upstream */
     int64_t lost;     /* of these, what came after it had been closed or dropped */
+    int64_t unseen;   /* what came later than agreed, since its history was last begun to be read */
     int64_t moved;    /* credits that the balance lost without a row */
     int64_t counted;
     unsigned state, attempt, kind;
@@ -475,6 +477,8 @@ void operators_resume(struct sim *sim);
 void invariants_check(struct sim *sim);
 struct push *invariants_push(struct sim *sim, const char *id);
 void invariants_forget(struct sim *sim); /* after a crash */
+/* Upstream shows the first page of that history. */
+void invariants_look(struct sim *sim, int pair);
 
 /* replay.c */
 void replay_check(struct sim *sim);
