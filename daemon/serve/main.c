@@ -2,6 +2,7 @@
  * creditd-serve: the owner of the ledger. Exit codes: 0 ended as asked, 1 it could not go on, or
  * the ledger is damaged, 2 bad usage or configuration.
  */
+#include "clock.h"
 #include "serve.h"
 #include "verify.h"
 #include <errno.h>
@@ -18,6 +19,7 @@
 static const char help[] =
     "usage: creditd-serve [--config FILE] [--state-dir DIRECTORY]\n"
     "       creditd-serve --verify DIRECTORY\n"
+    "       creditd-serve --accept-clock [--config FILE] [--state-dir DIRECTORY]\n"
     "\n"
     "Keeps the ledger of credits and answers those who spend them. Started by creditd or by\n"
     "systemd, which pass the sockets; without them it makes its own, where [paths] says.\n"
@@ -26,18 +28,26 @@ static const char help[] =
     "  --state-dir DIRECTORY  where the ledger is, instead of [paths] state_directory\n"
     "  --verify DIRECTORY     reads the whole ledger there, which nobody may have open, and says\n"
     "                         what it saw, or what is damaged; changes nothing\n"
+    "  --accept-clock         records that the clock is right, however long after the ledger's\n"
+    "                         last record that is, and ends\n"
     "  --help, --version\n"
     "\n"
     "SIGHUP reads the configuration again; SIGTERM ends.\n";
 
+struct task {
+    const char *verify; /* NULL: not asked for */
+    bool accept_clock;
+};
+
 /* -1: go on; else the exit code. */
-static int parse_options(struct serve *serve, int argc, char **argv, const char **verify)
+static int parse_options(struct serve *serve, int argc, char **argv, struct task *task)
 {
-    enum { CONFIG = 1, STATE_DIR, VERIFY, HELP, VERSION };
+    enum { CONFIG = 1, STATE_DIR, VERIFY, ACCEPT_CLOCK, HELP, VERSION };
     static const struct option options[] = {
         {"config", required_argument, NULL, CONFIG},
         {"state-dir", required_argument, NULL, STATE_DIR},
         {"verify", required_argument, NULL, VERIFY},
+        {"accept-clock", no_argument, NULL, ACCEPT_CLOCK},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
         {NULL, 0, NULL, 0},
@@ -52,7 +62,10 @@ static int parse_options(struct serve *serve, int argc, char **argv, const char 
             serve->state_directory = optarg;
             break;
         case VERIFY:
-            *verify = optarg;
+            task->verify = optarg;
+            break;
+        case ACCEPT_CLOCK:
+            task->accept_clock = true;
             break;
         case HELP:
             fputs(help, stdout);
@@ -114,15 +127,15 @@ static int run(struct serve *serve)
 int main(int argc, char **argv)
 {
     static struct serve serve;
-    const char *verify = NULL;
+    struct task task = {0};
     int r;
 
     log_init("creditd-serve", LOG_LEVEL_NOTICE);
-    r = parse_options(&serve, argc, argv, &verify);
+    r = parse_options(&serve, argc, argv, &task);
     if (r >= 0)
         return r;
-    if (verify != NULL)
-        return verify_run(verify);
+    if (task.verify != NULL)
+        return verify_run(task.verify);
     signal(SIGPIPE, SIG_IGN);
     r = service_protect_memory();
     if (r < 0)
@@ -130,6 +143,11 @@ int main(int argc, char **argv)
     r = load_config(&serve);
     if (r != 0)
         return r;
+    if (task.accept_clock) {
+        r = clock_accept(serve.config);
+        serve.config = config_free(serve.config);
+        return r;
+    }
     r = run(&serve);
     remove_sockets(&serve);
     if (r != 0)

@@ -3,6 +3,7 @@
  * (ledger.md S3). What has something pending, held or under way is brought into memory; all other
  * balances come when they are first used.
  */
+#include "clock.h"
 #include "configured.h"
 #include "loader.h"
 #include "policy.h"
@@ -269,11 +270,12 @@ static void on_store_progress(void *userdata)
 
 static int begin(struct serve *serve, const struct configured *configured)
 {
-    int64_t now;
-    int r;
+    int64_t now, wall = clock_wall_ms();
+    int r = clock_check(serve->store, wall);
 
-    ledger_clock_init(&serve->clock, store_last_time(serve->store), clock_wall_ms(),
-                      clock_boot_ms());
+    if (r < 0)
+        return r;
+    ledger_clock_init(&serve->clock, store_last_time(serve->store), wall, clock_boot_ms());
     store_get_watermarks(serve->store, &serve->marks);
     reply_gate_init(&serve->gate, serve->marks.durable);
     now = serve_now(serve);
@@ -306,9 +308,8 @@ int serve_open_ledger(struct serve *serve)
     }
     r = begin(serve, &opening.configured);
     configured_deinit(&opening.configured);
-    if (r < 0) {
-        log_error("%s: the ledger cannot be started: %s", options.directory, strerror(-r));
-        return 1;
-    }
-    return 0;
+    if (r < 0)
+        log_error("%s: the ledger cannot be started: %s", options.directory,
+                  r == -ERANGE ? "the clock" : strerror(-r));
+    return r < 0;
 }

@@ -212,9 +212,11 @@ struct webhook_image {
     int64_t time;
 };
 
-/* META rows: one byte, and a text of 1 to CORE_UPSTREAM_MAX bytes. */
+/* META rows: one byte; a text of 1 to CORE_UPSTREAM_MAX bytes; and an i64, the ledger's time before
+ * an operator last had it go on from the clock's (serve/clock.h). */
 #define CORE_META_LIVEMODE "livemode"
 #define CORE_META_UPSTREAM "upstream"
+#define CORE_META_CLOCK "clock"
 #define CORE_UPSTREAM_MAX 512u
 
 struct name_image {
