@@ -33,11 +33,10 @@ bool lookup_wants_resend(const struct balance *balance)
     return push && push->row.state == CORE_PUSH_DOUBT && push->row.empty_readings >= EMPTY_READINGS;
 }
 
-struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret_due)
+struct push *lookup_due(const struct balance *balance, int64_t *ret_due)
 {
     struct push *first = NULL;
 
-    (void)now;
     *ret_due = INT64_MAX;
     if (balance->lookup) { /* due since then: due as of now it would stand behind every refresh */
         *ret_due = balance->lookup->push->row.due_at;

@@ -76,14 +76,14 @@ static bool wants_reading(const struct balance *balance)
     return balance->own->row.kind == CORE_PUSH_GRANT && (flags & CORE_ROW_GIVEN);
 }
 
-static struct need balance_need(const struct core *core, const struct balance *balance, int64_t now)
+static struct need balance_need(const struct core *core, const struct balance *balance)
 {
     struct need need = {.turn = TURN_NONE, .due = INT64_MAX};
     int64_t due;
 
     if (lookup_wants_resend(balance))
         return (struct need){TURN_PUSH, EXCHANGE_PUSH, NULL, balance->push_at};
-    struct push *doubtful = lookup_due(balance, now, &due);
+    struct push *doubtful = lookup_due(balance, &due);
     if (due < INT64_MAX) {
         need = (struct need){TURN_DOUBT, EXCHANGE_HISTORY, doubtful, later(due, balance->read_at)};
         if (balance->push && balance->push->row.state != CORE_PUSH_PARKED)
@@ -169,7 +169,7 @@ void plan(struct core *core, struct balance *balance, int64_t now)
     plan_withdraw(core, balance);
     if (!core->started || balance->exchange)
         return;
-    struct need need = balance_need(core, balance, now);
+    struct need need = balance_need(core, balance);
     if (need.turn == TURN_NONE) {
         if (balance->knowledge != KNOWN && balance->unknown_until < INT64_MAX)
             heap_set(&core->timers, &balance->by_time, balance->unknown_until);
@@ -316,7 +316,7 @@ static enum turn choose(struct core *core, int64_t now, struct balance **ret_bal
             return turn;
         *ret_job = NULL;
         *ret_balance = first_of(core, turn);
-        struct need need = balance_need(core, *ret_balance, now);
+        struct need need = balance_need(core, *ret_balance);
         bool asked =
             need.kind == EXCHANGE_PRODUCT && core->products[(*ret_balance)->product].fetching;
         if (need.turn == turn && need.due <= now && !asked)
@@ -359,7 +359,7 @@ static void describe(struct core *core, struct balance *balance, enum exchange_k
 
 static int begin(struct core *core, struct balance *balance, int64_t now, struct exchange *exchange)
 {
-    struct need need = balance_need(core, balance, now);
+    struct need need = balance_need(core, balance);
     int r = 0;
 
     assert(need.turn != TURN_NONE && need.due <= now);

@@ -571,8 +571,8 @@ int push_resolve(struct core *core, struct balance *balance, struct push *push, 
                  int64_t now);
 int product_park(struct core *core, uint32_t product, const struct core_push *push, int64_t credits,
                  int64_t now);
-/* The push that wants looking up, if it is due; else NULL with *ret_due. */
-struct push *lookup_due(const struct balance *balance, int64_t now, int64_t *ret_due);
+/* The push that is looked up, or wants to be first, and since or from when; else NULL. */
+struct push *lookup_due(const struct balance *balance, int64_t *ret_due);
 /* Two readings found no row of its push: it is sent again. */
 bool lookup_wants_resend(const struct balance *balance);
 int lookup_begin(struct core *core, struct balance *balance, struct push *push,
