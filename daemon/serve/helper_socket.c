@@ -33,7 +33,8 @@ static void on_closed(struct ipc_channel *channel, enum ipc_close_reason reason,
     socket->closing = false;
     socket->next_fd = -1;
     socket->role->on_gone(socket->userdata);
-    log_notice("%s is gone: %s", socket->role->program, ipc_close_reason_text(reason));
+    if (!serve_is_stopping(socket->serve)) /* else that is as it should be */
+        log_notice("%s is gone: %s", socket->role->program, ipc_close_reason_text(reason));
     if (fd >= 0 && (serve_is_stopping(socket->serve) || adopt(socket, fd) < 0))
         close(fd);
 }

@@ -82,6 +82,23 @@ Test(stop, a_restart_sees_everything)
     house_deinit(&house);
 }
 
+/* Nobody needs to hear of what goes as it should. */
+Test(stop, an_orderly_stop_says_little)
+{
+    char *path, *log;
+
+    house_start(&house, 1, BALANCE, "push_interval = 1h\n");
+    house_wait_true(&house, "upstream.helper", true);
+    path = strdup(house.creditd.log_path);
+    house_stop_creditd(&house);
+    log = harness_read_file(path);
+    cr_expect_not_null(strstr(log, "creditd-serve: stopping"), "%s", log);
+    cr_expect_null(strstr(log, "is gone"), "%s", log);
+    free(log);
+    free(path);
+    house_deinit(&house);
+}
+
 Test(stop, applications_that_spend_meanwhile_lose_nothing)
 {
     struct spender spenders[4];
