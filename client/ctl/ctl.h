@@ -211,6 +211,7 @@ int run_upstream_accept(struct ctl *ctl);
 int run_push_settle(struct ctl *ctl);
 int run_monitor(struct ctl *ctl);
 int run_events(struct ctl *ctl);
+int run_events_forget(struct ctl *ctl);
 int run_hooks(struct ctl *ctl);
 int run_hooks_retry(struct ctl *ctl);
 int run_hooks_drop(struct ctl *ctl);

@@ -156,3 +156,28 @@ int run_events(struct ctl *ctl)
     creditd_list_clear(&list);
     return EXIT_DONE;
 }
+
+int run_events_forget(struct ctl *ctl)
+{
+    const struct creditd_call_options options = {.repeat = CREDITD_REPEAT_NEVER};
+    struct creditd_map *params;
+    int r = ctl_open(ctl);
+
+    if (r != 0)
+        return r;
+    params = creditd_map_new();
+    if (!params)
+        return ctl_usage(ctl, "no memory");
+    creditd_map_text(params, "subscriber", ctl->arguments[0]);
+    r = creditd_call(ctl->connection, "event.unsubscribe", params, &options);
+    creditd_map_free(params);
+    if (r != 0)
+        return ctl_fail(ctl);
+    if (!ctl_print_json(ctl))
+        printf(
+            "%s: forgotten, at event %" PRId64 "\n", ctl->arguments[0],
+            creditd_value_int(
+                creditd_value_get(creditd_reply_result(creditd_last(ctl->connection)), "sequence"),
+                0));
+    return EXIT_DONE;
+}

@@ -77,6 +77,8 @@ static const struct command commands[] = {
      run_verify},
     {"monitor", "", 0, 0, BIT(TYPES) | BIT(AFTER) | BIT(SUBSCRIBER),
      "events as they come, a line each, until it is interrupted", run_monitor},
+    {"events forget", "NAME", 1, 1, 0, "forgets a subscriber of this user's and its place",
+     run_events_forget},
     {"events", "", 0, 0, BIT(TYPES) | BIT(AFTER) | BIT(LIMIT),
      "the events that are kept, oldest first", run_events},
     /* Before the one of one word, which would be taken for it. */

@@ -36,6 +36,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     heap_init(&core->webhooks_by_age);
     event_log_init(core);
     map_init(&core->subscribers);
+    heap_init(&core->subscribers_by_age);
     heap_init(&core->job_timers);
     map_init(&core->holds);
     map_init(&core->returned);

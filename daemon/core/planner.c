@@ -436,7 +436,7 @@ int64_t core_wakeup(const struct core *core)
         earlier(earlier(dedupe_wakeup(core), hold_wakeup(core)), webhook_seen_wakeup(core));
     struct heap_node *timer = heap_first(&core->timers);
 
-    at = earlier(at, deliveries_wakeup(core));
+    at = earlier(at, earlier(deliveries_wakeup(core), subscribers_wakeup(core)));
     if (timer)
         at = earlier(at, timer->key);
     timer = heap_first(&core->job_timers);
@@ -593,5 +593,7 @@ int core_tick(struct core *core, int64_t now)
         r = dedupe_tick(core, now);
     if (r == 0)
         r = webhook_seen_tick(core, now);
+    if (r == 0)
+        r = subscribers_tick(core, now);
     return r < 0 ? r : deliveries_tick(core, now);
 }

@@ -234,7 +234,9 @@ struct core {
     int64_t webhooks_retry_at;
     struct thresholds thresholds; /* of the policy */
     struct map subscribers;       /* hash of uid and name → struct subscriber *, owned */
-    struct hook *hooks[32];       /* owned; NULL: never configured (delivery.h) */
+    struct heap subscribers_by_age;
+    int64_t subscribers_retry_at;
+    struct hook *hooks[32]; /* owned; NULL: never configured (delivery.h) */
     unsigned hook_turn;
     uint32_t *free_slots;
     uint32_t free_count, free_capacity;
@@ -492,6 +494,8 @@ int subscriber_load(struct core *core, const void *key, size_t key_length, const
                     size_t value_length);
 /* The number of the oldest event that one which has moved since then still needs. */
 uint64_t subscribers_needed(const struct core *core, int64_t since);
+int subscribers_tick(struct core *core, int64_t now);
+int64_t subscribers_wakeup(const struct core *core);
 void subscribers_deinit(struct core *core);
 int delivery_load(struct core *core, enum record_table table, const void *key, size_t key_length,
                   const void *value, size_t value_length);

@@ -1,6 +1,11 @@
 /*
  * Subscribers: apps that read events and say how far they have got. All of them are in memory, for
  * they are few: each uid has a quota.
+ *
+ * A subscriber is as old as its last step forward, not as its last word: one that says the same
+ * again and again has not got on, and keeps nothing. Only who has all there is cannot step, and
+ * lives by its word. What it keeps it keeps for the retention; after twice that it is forgotten. In
+ * between it is told of the gap when it comes back, which a name that nobody knows is not.
  */
 #include "state.h"
 
@@ -8,13 +13,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/macros.h>
 
 #define NAME_MAX_LENGTH 128u
 /* An ack that moves nothing is a sign of life all the same, and worth a record now and then. */
 #define LIFE_MS (INT64_C(60) * 60 * 1000)
+#define FORGET_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
+#define FORGET_STEP 16u
+#define RETRY_MS 1000
 
 struct subscriber {
     struct subscriber_image row;
+    struct heap_node by_age;
     uint64_t sequence; /* of its last record; 0: before the start */
     uint32_t uid;
     uint16_t name_length;
@@ -51,8 +61,11 @@ static struct subscriber *find(const struct core *core, uint32_t uid, struct cor
 static int make(struct core *core, uint32_t uid, struct core_text name,
                 struct subscriber **ret_subscriber)
 {
-    struct subscriber *subscriber = calloc(1, sizeof(*subscriber));
+    struct subscriber *subscriber;
 
+    if (heap_reserve(&core->subscribers_by_age, core->subscribers_by_age.count + 1) < 0)
+        return -ENOMEM;
+    subscriber = calloc(1, sizeof(*subscriber));
     if (!subscriber)
         return -ENOMEM;
     subscriber->uid = uid;
@@ -68,10 +81,18 @@ static int make(struct core *core, uint32_t uid, struct core_text name,
     return 0;
 }
 
+static void set_row(struct core *core, struct subscriber *subscriber,
+                    const struct subscriber_image *row)
+{
+    subscriber->row = *row;
+    heap_set(&core->subscribers_by_age, &subscriber->by_age, row->moved_at);
+}
+
 static void forget(struct core *core, struct subscriber *subscriber)
 {
     struct core_text name = {subscriber->name, subscriber->name_length};
 
+    heap_remove(&core->subscribers_by_age, &subscriber->by_age);
     map_remove(&core->subscribers, subscriber_hash(core, subscriber->uid, name));
     free(subscriber);
 }
@@ -120,14 +141,15 @@ bool core_next_subscriber(const struct core *core, size_t *position,
 
 /* `row` NULL: it is forgotten. */
 static int append_row(struct core *core, uint32_t uid, struct core_text name,
-                      const struct subscriber_image *row, int64_t now, uint64_t *ret_sequence)
+                      const struct subscriber_image *row, bool use_reserve, int64_t now,
+                      uint64_t *ret_sequence)
 {
     struct subscriber_key key = encode_key(uid, name);
     struct append append;
 
     append_init(&append);
     append_image(&append, TABLE_SUBSCRIBER, key.bytes, key.length, row, row ? sizeof(*row) : 0);
-    int r = append_begin(core, &append, 0, !row);
+    int r = append_begin(core, &append, 0, use_reserve);
     if (r < 0)
         return r;
     append_finish(core, &append, RECORD_SUBSCRIBER, NULL, uid, 0, NULL, now);
@@ -140,7 +162,7 @@ int core_subscriber_set(struct core *core, uint32_t uid, struct core_text name, 
 {
     struct subscriber *subscriber = find(core, uid, name);
     struct subscriber_image row = {.number = number, .moved_at = now};
-    bool is_new = !subscriber;
+    bool is_new = !subscriber, moves = !is_new && number > subscriber->row.number;
     uint64_t first, last;
     int r = 0;
 
@@ -149,11 +171,10 @@ int core_subscriber_set(struct core *core, uint32_t uid, struct core_text name, 
         return CORE_NOT_FOUND;
     if (name.length == 0 || name.length > NAME_MAX_LENGTH)
         return -EINVAL;
-    if (!is_new && number <= subscriber->row.number) {
+    if (!is_new && !moves) {
         *ret_sequence = subscriber->sequence;
-        if (now - subscriber->row.moved_at < LIFE_MS)
+        if (number < last || now - subscriber->row.moved_at < LIFE_MS)
             return CORE_OK;
-        row.number = subscriber->row.number;
     }
     if (is_new && count_of(core, uid) >= CORE_SUBSCRIBERS_MAX)
         return CORE_QUOTA_KEYS;
@@ -161,25 +182,26 @@ int core_subscriber_set(struct core *core, uint32_t uid, struct core_text name, 
         r = make(core, uid, name, &subscriber);
     if (r < 0)
         return r;
-    r = append_row(core, uid, name, &row, now, &subscriber->sequence);
+    /* Moving on makes room, so the reserve is for it; one more subscriber takes it. */
+    r = append_row(core, uid, name, &row, moves, now, &subscriber->sequence);
     if (r < 0) {
         if (is_new)
             forget(core, subscriber);
         return r;
     }
-    subscriber->row = row;
+    set_row(core, subscriber, &row);
     *ret_sequence = subscriber->sequence;
     return CORE_OK;
 }
 
-int core_subscriber_drop(struct core *core, uint32_t uid, struct core_text name, int64_t now)
+int core_subscriber_drop(struct core *core, uint32_t uid, struct core_text name, int64_t now,
+                         uint64_t *ret_sequence)
 {
     struct subscriber *subscriber = find(core, uid, name);
-    uint64_t sequence;
 
     if (!subscriber)
         return CORE_NOT_FOUND;
-    int r = append_row(core, uid, name, NULL, now, &sequence);
+    int r = append_row(core, uid, name, NULL, true, now, ret_sequence);
     if (r == 0)
         forget(core, subscriber);
     return r;
@@ -190,6 +212,7 @@ int subscriber_load(struct core *core, const void *key, size_t key_length, const
 {
     const uint8_t *bytes = key;
     struct subscriber *subscriber;
+    struct subscriber_image row;
     uint32_t uid = 0;
     int r = 0;
 
@@ -207,9 +230,11 @@ int subscriber_load(struct core *core, const void *key, size_t key_length, const
     }
     if (!subscriber)
         r = make(core, uid, name, &subscriber);
-    if (r == 0)
-        memcpy(&subscriber->row, value, value_length);
-    return r;
+    if (r < 0)
+        return r;
+    memcpy(&row, value, sizeof(row));
+    set_row(core, subscriber, &row);
+    return 0;
 }
 
 uint64_t subscribers_needed(const struct core *core, int64_t since)
@@ -225,6 +250,42 @@ uint64_t subscribers_needed(const struct core *core, int64_t since)
     return needed;
 }
 
+/* --- time --- */
+
+static int64_t forget_after(const struct core *core)
+{
+    int64_t twice = 2 * core->policy.retention;
+
+    return twice > FORGET_LEAST_MS ? twice : FORGET_LEAST_MS;
+}
+
+int64_t subscribers_wakeup(const struct core *core)
+{
+    const struct heap_node *node = heap_first(&core->subscribers_by_age);
+
+    if (!node || core->policy.retention < 0)
+        return INT64_MAX;
+    int64_t at = node->key + forget_after(core) + 1;
+    return at > core->subscribers_retry_at ? at : core->subscribers_retry_at;
+}
+
+int subscribers_tick(struct core *core, int64_t now)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < FORGET_STEP && now >= subscribers_wakeup(core); i++) {
+        const struct subscriber *oldest =
+            CONTAINER_OF(heap_first(&core->subscribers_by_age), struct subscriber, by_age);
+        struct core_text name = {oldest->name, oldest->name_length};
+        uint64_t sequence;
+
+        r = core_subscriber_drop(core, oldest->uid, name, now, &sequence);
+    }
+    if (r < 0) /* a disk full to the last byte: remembered a little longer */
+        core->subscribers_retry_at = now + RETRY_MS;
+    return r;
+}
+
 void subscribers_deinit(struct core *core)
 {
     const struct map_entry *entry;
@@ -232,4 +293,5 @@ void subscribers_deinit(struct core *core)
     for (size_t position = 0; (entry = map_next(&core->subscribers, &position));)
         free((struct subscriber *)(uintptr_t)entry->value);
     map_deinit(&core->subscribers);
+    heap_deinit(&core->subscribers_by_age);
 }

@@ -1,6 +1,6 @@
 /*
- * event.subscribe, event.ack and event.list. A place is a number: that of the last event that its
- * owner has had.
+ * event.subscribe, event.ack, event.unsubscribe and event.list. A place is a number: that of the
+ * last event that its owner has had.
  */
 #include "connection.h"
 #include "event_listing.h"
@@ -145,6 +145,17 @@ int method_event_subscribe(struct request *request)
 
 /* --- event.ack --- */
 
+static void answer_place(struct request *request, uint64_t number, uint64_t reveals)
+{
+    msgpack_packer *packer = request_result(request, 2);
+    struct core_text name = subscriber_name(request);
+
+    pack_key(packer, "subscriber");
+    pack_text_n(packer, name.data, name.length);
+    pack_kv_int(packer, "sequence", (int64_t)number);
+    request_reply(request, reveals);
+}
+
 int method_event_ack(struct request *request)
 {
     struct serve *serve = request->serve;
@@ -152,7 +163,6 @@ int method_event_ack(struct request *request)
     uint64_t number = (uint64_t)request->params.values[PROTO_PARAMETER_SEQUENCE].number, sequence;
     struct core_text name = subscriber_name(request);
     struct core_subscriber subscriber;
-    msgpack_packer *packer;
     int r = CORE_NOT_FOUND;
 
     if (number <= serve->event_reader.through) /* no later one has been told to anybody */
@@ -166,11 +176,34 @@ int method_event_ack(struct request *request)
         r = core_subscriber_get(serve->core, uid, name, &subscriber);
     if (r != CORE_OK)
         return refuse_subscriber(request, r);
-    packer = request_result(request, 2);
-    pack_key(packer, "subscriber");
-    pack_text_n(packer, name.data, name.length);
-    pack_kv_int(packer, "sequence", (int64_t)subscriber.number);
-    request_reply(request, subscriber.reveals);
+    answer_place(request, subscriber.number, subscriber.reveals);
+    return REQUEST_ANSWERED;
+}
+
+/* --- event.unsubscribe --- */
+
+int method_event_unsubscribe(struct request *request)
+{
+    struct serve *serve = request->serve;
+    uint32_t uid = request->connection->peer.uid;
+    struct core_text name = subscriber_name(request);
+    struct core_subscriber subscriber;
+    uint64_t number = 0, sequence;
+    int r = core_subscriber_get(serve->core, uid, name, &subscriber);
+
+    if (r == CORE_OK) {
+        number = subscriber.number;
+        r = core_subscriber_drop(serve->core, uid, name, serve_now(serve), &sequence);
+    }
+    if (r == CORE_NOT_FOUND) {
+        request_tells_all(request);
+        request_refuse(request, PROTO_ERROR_NOT_FOUND, "this user has no subscriber of that name",
+                       NULL, NULL);
+        return REQUEST_ANSWERED;
+    }
+    if (r != CORE_OK)
+        return refuse_subscriber(request, r);
+    answer_place(request, number, sequence);
     return REQUEST_ANSWERED;
 }
 

@@ -35,6 +35,7 @@ static const request_function functions[PROTO_METHOD_COUNT_] = {
     [PROTO_METHOD_PUSH_SETTLE] = method_push_settle,
     [PROTO_METHOD_EVENT_SUBSCRIBE] = method_event_subscribe,
     [PROTO_METHOD_EVENT_ACK] = method_event_ack,
+    [PROTO_METHOD_EVENT_UNSUBSCRIBE] = method_event_unsubscribe,
     [PROTO_METHOD_EVENT_LIST] = method_event_list,
     [PROTO_METHOD_HOOK_LIST] = method_hook_list,
     [PROTO_METHOD_HOOK_RETRY] = method_hook_retry,

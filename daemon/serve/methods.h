@@ -39,6 +39,7 @@ int method_push_settle(struct request *request);
 int method_webhook_deliver(struct request *request);
 int method_event_subscribe(struct request *request);
 int method_event_ack(struct request *request);
+int method_event_unsubscribe(struct request *request);
 int method_event_list(struct request *request);
 int method_cache_refresh(struct request *request);
 int method_upstream_accept(struct request *request);

@@ -19,6 +19,7 @@ void policy_from_config(const struct config *config, struct core_policy *ret_pol
         .link_unverified_email = config->billing.link_unverified_email,
         .trust_customer_id = config->better_auth.trust_customer_id,
         .unknown_ttl = UNKNOWN_TTL_MS,
+        .retention = config->ledger.retention,
         .dedupe_keys_per_user = config->limits.dedupe_keys_per_user,
         .dedupe_clients_per_user = config->limits.dedupe_clients_per_user,
         .turns_per_user = config->limits.upstream_turns_per_user,

@@ -28,6 +28,7 @@ static void draw_policy(struct core_policy *policy, struct prng *prng)
         .thresholds = {ONE_OF(prng, 0, 10, 100)},
         .threshold_count = 1,
         .unknown_ttl = 60000,
+        .retention = -1,
         .dedupe_keys_per_user = ONE_OF(prng, 30, 1000, 100000),
         .dedupe_clients_per_user = ONE_OF(prng, 3, 100),
         .turns_per_user = ONE_OF(prng, 5, 60, 60, 60),

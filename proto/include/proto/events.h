@@ -83,6 +83,10 @@ unsigned proto_event_filter(const char *filter, size_t length);
  * slowly is cut off by closing the connection, and resumes by asking again.
  *
  * event.ack {subscriber, sequence} → {sequence: its place now}: it is never moved back.
+ * event.unsubscribe {subscriber} → {subscriber, sequence: its place until now}: the name is
+ * forgotten, and nothing is kept for it any more; "not_found" where this user has none of that
+ * name. A stream under it goes on. One that has not moved for twice the retention, and a day at
+ * least, is forgotten by itself.
  * event.list {types, after, limit} → {data: [envelope…], has_more, after}: a page, oldest first,
  * from the oldest that is kept where no `after` was given; the answer's `after` is what the next
  * page is asked with. "gap" as above.

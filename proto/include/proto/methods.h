@@ -167,6 +167,8 @@ enum proto_parameter {
       "streams events as notifications, from a place on")                                          \
     X(EVENT_ACK, "event.ack", READ, PROTO_BIT(SUBSCRIBER) | PROTO_BIT(SEQUENCE), 0,                \
       "keeps a subscriber's place")                                                                \
+    X(EVENT_UNSUBSCRIBE, "event.unsubscribe", READ, PROTO_BIT(SUBSCRIBER), 0,                      \
+      "forgets a subscriber's place")                                                              \
     X(EVENT_LIST, "event.list", READ, 0, PROTO_BIT(TYPES) | PROTO_BIT(AFTER) | PROTO_BIT(LIMIT),   \
       "events, oldest first")                                                                      \
     X(HOOK_LIST, "hook.list", ADMIN, 0, PROTO_BIT(HOOK) | PROTO_BIT(STATE) | PROTO_BIT(LIMIT),     \

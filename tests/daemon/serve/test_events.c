@@ -552,6 +552,28 @@ FIXTURE_TEST(events, a_user_has_so_many_subscribers, &fixture, NULL)
         harness_call_error(&fixture.client, "event.subscribe", "{s:s}", "subscriber", "one_more"),
         "quota_exceeded", "quota", "subscribers");
     json_decref(harness_call(&fixture.client, "event.subscribe", "{s:s}", "subscriber", "s63"));
+    json_decref(harness_call(&fixture.client, "event.unsubscribe", "{s:s}", "subscriber", "s7"));
+    json_decref(
+        harness_call(&fixture.client, "event.subscribe", "{s:s}", "subscriber", "one_more"));
+}
+
+FIXTURE_TEST(events, a_name_can_be_forgotten, &fixture, NULL)
+{
+    json_t *result;
+
+    event_make(&fixture.client, 1);
+    event_make(&fixture.client, 2);
+    cr_assert_eq(event_ack(&fixture.client, "app", 1), 1);
+    result = harness_call(&fixture.client, "event.unsubscribe", "{s:s}", "subscriber", "app");
+    cr_assert_str_eq(harness_text(result, "subscriber"), "app");
+    cr_assert_eq(harness_int(result, "sequence"), 1);
+    json_decref(result);
+    restart(SIGKILL);
+    fixture_check_error(
+        harness_call_error(&fixture.client, "event.unsubscribe", "{s:s}", "subscriber", "app"),
+        "not_found", NULL, NULL);
+    check_place(harness_call(&fixture.client, "event.subscribe", "{s:s}", "subscriber", "app"), 2,
+                2);
 }
 
 /* A session is a user's, and events are everybody's. Places are their user's. */

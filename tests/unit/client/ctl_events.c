@@ -129,6 +129,16 @@ Test(ctl_events, what_cannot_be_monitored)
     cr_assert_eq(ctl("$P monitor now"), 2);
 }
 
+Test(ctl_events, a_subscriber_is_forgotten)
+{
+    program_server.place = 4;
+    cr_assert_eq(ctl("$P events forget app"), 0, "%s", err);
+    cr_assert_str_eq(out, "app: forgotten, at event 4\n");
+    cr_assert_eq(program_server.last.values[PROTO_PARAMETER_SUBSCRIBER].length, 3);
+    cr_assert_eq(ctl("$P events forget"), 2);
+    cr_assert_eq(program_server.asked[PROTO_METHOD_EVENT_UNSUBSCRIBE], 1);
+}
+
 Test(ctl_events, hooks_and_what_they_could_not_deliver)
 {
     cr_assert_eq(ctl("$P hooks"), 0, "%s", err);

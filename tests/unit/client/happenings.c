@@ -228,8 +228,8 @@ int answer_events(struct server *server, enum proto_method method, const struct 
 
     if (method == PROTO_METHOD_EVENT_SUBSCRIBE)
         return subscribe(server, params, message->msgid, output);
-    if (method != PROTO_METHOD_EVENT_ACK && method != PROTO_METHOD_EVENT_LIST &&
-        !is_for_hooks(method))
+    if (method != PROTO_METHOD_EVENT_ACK && method != PROTO_METHOD_EVENT_UNSUBSCRIBE &&
+        method != PROTO_METHOD_EVENT_LIST && !is_for_hooks(method))
         return 1;
     message_pack_result(output, message->msgid);
     msgpack_packer_init(&p, output, msgpack_sbuffer_write);
@@ -241,7 +241,8 @@ int answer_events(struct server *server, enum proto_method method, const struct 
         answer_hooks(method, params, &p);
         return 0;
     }
-    if (params->values[PROTO_PARAMETER_SEQUENCE].number > server->place)
+    if (method == PROTO_METHOD_EVENT_ACK &&
+        params->values[PROTO_PARAMETER_SEQUENCE].number > server->place)
         server->place = params->values[PROTO_PARAMETER_SEQUENCE].number;
     pack_map(&p, 1);
     pack_kv_int(&p, "sequence", server->place);

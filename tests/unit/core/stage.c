@@ -66,6 +66,7 @@ struct core_policy stage_policy(void)
                                 .thresholds = {10},
                                 .threshold_count = 1,
                                 .unknown_ttl = 60000,
+                                .retention = -1,
                                 .dedupe_keys_per_user = 1000,
                                 .dedupe_clients_per_user = 100,
                                 .turns_per_user = -1,

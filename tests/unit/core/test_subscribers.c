@@ -42,6 +42,20 @@ static int set(uint32_t uid, const char *name, uint64_t number)
     return r;
 }
 
+static int drop(uint32_t uid, const char *name)
+{
+    uint64_t sequence;
+
+    return core_subscriber_drop(stage.core, uid, stage_text(name), stage.now, &sequence);
+}
+
+static bool is_known(const char *name)
+{
+    struct core_subscriber subscriber;
+
+    return core_subscriber_get(stage.core, 5, stage_text(name), &subscriber) == CORE_OK;
+}
+
 static uint64_t place(uint32_t uid, const char *name)
 {
     struct core_subscriber subscriber;
@@ -84,8 +98,8 @@ Test(subscribers, a_dropped_one_is_gone)
 
     cr_assert_eq(set(5, "app", 3), CORE_OK);
     size_t before = stage.count;
-    cr_assert_eq(core_subscriber_drop(stage.core, 6, stage_text("app"), stage.now), CORE_NOT_FOUND);
-    cr_assert_eq(core_subscriber_drop(stage.core, 5, stage_text("app"), stage.now), CORE_OK);
+    cr_assert_eq(drop(6, "app"), CORE_NOT_FOUND);
+    cr_assert_eq(drop(5, "app"), CORE_OK);
     cr_assert_eq(core_subscriber_get(stage.core, 5, stage_text("app"), &subscriber),
                  CORE_NOT_FOUND);
     stage_restart(&stage);
@@ -106,7 +120,7 @@ Test(subscribers, a_uid_has_so_many)
     cr_assert_eq(set(5, "more", 1), CORE_QUOTA_KEYS);
     cr_assert_eq(set(5, "app7", 2), CORE_OK, "one that is there");
     cr_assert_eq(set(6, "more", 1), CORE_OK);
-    cr_assert_eq(core_subscriber_drop(stage.core, 5, stage_text("app3"), stage.now), CORE_OK);
+    cr_assert_eq(drop(5, "app3"), CORE_OK);
     cr_assert_eq(set(5, "more", 1), CORE_OK);
 }
 
@@ -115,13 +129,13 @@ Test(subscribers, a_refused_record_changes_nothing)
     struct core_subscriber subscriber;
 
     cr_assert_eq(set(5, "app", 3), CORE_OK);
-    stage.append_error = -ENOSPC;
+    stage.full = true;
     cr_assert_eq(set(5, "app", 4), -ENOSPC);
     cr_assert_eq(set(5, "new", 4), -ENOSPC);
     cr_assert_eq(place(5, "app"), 3);
     cr_assert_eq(core_subscriber_get(stage.core, 5, stage_text("new"), &subscriber),
                  CORE_NOT_FOUND);
-    stage.append_error = 0;
+    stage.full = false;
     char name[130];
     memset(name, 'a', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
@@ -136,13 +150,83 @@ Test(subscribers, what_they_need_is_kept_while_they_move)
     cr_assert_eq(set(5, "other", 9), CORE_OK);
     cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 4);
     stage_later(&stage, DAY);
-    cr_assert_eq(set(5, "other", 9), CORE_OK, "a sign of life");
+    cr_assert_eq(set(5, "other", 9), CORE_OK, "a sign of life: it has all there is");
     stage_restart(&stage);
     cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 4);
     stage_later(&stage, 1);
     cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 10);
-    cr_assert_eq(set(5, "app", 3), CORE_OK, "it is there again");
-    cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 4);
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    cr_assert_eq(set(5, "app", 0), CORE_OK);
+    cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 10, "it has not moved");
+    cr_assert_eq(set(5, "app", 4), CORE_OK);
+    cr_assert_eq(core_event_needed(stage.core, stage.now, DAY), 5, "it goes on");
+}
+
+/* Moving on makes room. */
+Test(subscribers, a_full_disk_lets_them_move_but_none_come)
+{
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    stage.append_error = -ENOSPC;
+    cr_assert_eq(set(5, "new", 3), -ENOSPC);
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    cr_assert_eq(set(5, "app", 9), CORE_OK);
+    cr_assert_eq(place(5, "app"), 9);
+    stage_later(&stage, HOUR);
+    cr_assert_eq(set(5, "app", 9), -ENOSPC, "a sign of life");
+    cr_assert_eq(drop(5, "app"), CORE_OK);
+}
+
+static void tick_at(int64_t time)
+{
+    stage_later(&stage, time - stage.now);
+}
+
+Test(subscribers, who_does_not_move_is_forgotten)
+{
+    int64_t began = stage.now;
+    struct core_policy policy = stage.options.policy;
+
+    policy.retention = 5 * DAY;
+    core_set_policy(stage.core, &policy, stage.now);
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    cr_assert_eq(set(5, "other", 3), CORE_OK);
+    tick_at(began + 6 * DAY);
+    cr_assert_eq(set(5, "other", 4), CORE_OK);
+    tick_at(began + 10 * DAY);
+    cr_assert(is_known("app"));
+    cr_assert_eq(core_wakeup(stage.core), began + 10 * DAY + 1);
+    stage.full = true;
+    stage.now++;
+    cr_assert_eq(core_tick(stage.core, stage.now), -ENOSPC);
+    cr_assert(is_known("app"));
+    stage.full = false;
+    tick_at(stage.now + 1000);
+    cr_assert_not(is_known("app"));
+    cr_assert(is_known("other"));
+    cr_assert_eq(core_wakeup(stage.core), began + 16 * DAY + 1);
+    stage_restart(&stage);
+    cr_assert_not(is_known("app"));
+    cr_assert(is_known("other"));
+}
+
+/* However short the retention: who comes back is to be told of the gap. */
+Test(subscribers, nobody_is_forgotten_within_a_day)
+{
+    int64_t began = stage.now;
+    struct core_policy policy = stage.options.policy;
+
+    policy.retention = 0;
+    core_set_policy(stage.core, &policy, stage.now);
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    tick_at(began + DAY);
+    cr_assert(is_known("app"));
+    tick_at(began + DAY + 1);
+    cr_assert_not(is_known("app"));
+    policy.retention = -1;
+    core_set_policy(stage.core, &policy, stage.now);
+    cr_assert_eq(set(5, "app", 3), CORE_OK);
+    tick_at(began + 100000 * DAY);
+    cr_assert(is_known("app"), "what is kept for ever is kept for it, too");
 }
 
 Test(subscribers, bad_rows_are_refused)

@@ -27,7 +27,7 @@ struct core_subscriber {
     uint32_t uid;
     struct core_text name;
     uint64_t number;  /* the last event that it has acknowledged */
-    int64_t moved_at; /* by its last ack */
+    int64_t moved_at; /* when it last moved, or said that it has all there is */
     uint64_t reveals;
 };
 
@@ -35,13 +35,16 @@ struct core_subscriber {
 int core_subscriber_get(const struct core *core, uint32_t uid, struct core_text name,
                         struct core_subscriber *ret_subscriber);
 /* Its place is `number` from now on, never before where it was. CORE_OK; CORE_NOT_FOUND: no event
- * has that number yet; CORE_QUOTA_KEYS: the uid has too many subscribers. */
+ * has that number yet; CORE_QUOTA_KEYS: the uid has too many subscribers. One that has not moved
+ * for twice the retention, and a day at least, is forgotten by core_tick. */
 int core_subscriber_set(struct core *core, uint32_t uid, struct core_text name, uint64_t number,
                         int64_t now, uint64_t *ret_sequence);
 /* All, in no order: start with *position = 0. */
 bool core_next_subscriber(const struct core *core, size_t *position,
                           struct core_subscriber *ret_subscriber);
-int core_subscriber_drop(struct core *core, uint32_t uid, struct core_text name, int64_t now);
+/* CORE_OK or CORE_NOT_FOUND. */
+int core_subscriber_drop(struct core *core, uint32_t uid, struct core_text name, int64_t now,
+                         uint64_t *ret_sequence);
 
 /* --- hooks --- */
 

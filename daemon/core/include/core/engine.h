@@ -40,6 +40,7 @@ struct core_policy {
     bool link_unverified_email, trust_customer_id;
     int64_t dedupe_keys_per_user, dedupe_clients_per_user;
     int64_t turns_per_user, turns_per_customer; /* cold and fresh readings, a minute */
+    int64_t retention; /* of events; subscribers that do not move are forgotten some time after */
 };
 
 struct core_effects {
