@@ -76,6 +76,22 @@ static int known_answer(const struct dedupe *dedupe, const struct dedupe_request
     return CORE_OK;
 }
 
+/* A stamp that takes an older one's slot needs no more room. */
+static int check_room(struct core *core, const struct dedupe_request *request)
+{
+    struct usage *usage;
+
+    int r = usage_get(core, usage_of_uid(core, request->uid), &usage);
+    if (r < 0)
+        return r;
+    if (request->new_client && usage->clients >= core->policy.dedupe_clients_per_user)
+        return CORE_QUOTA_CLIENTS;
+    return usage->stamps >= core->policy.dedupe_stamps_per_user &&
+                   !map_get(&core->dedupe.entries, request->key)
+               ? CORE_QUOTA_STAMPS
+               : CORE_OK;
+}
+
 static int check_stamp(struct core *core, const struct core_consume *who, int64_t now,
                        struct dedupe_request *request, const struct dedupe_entry **ret_known)
 {
@@ -87,18 +103,12 @@ static int check_stamp(struct core *core, const struct core_consume *who, int64_
     const uint64_t *found = map_get(&core->dedupe.clients, request->client);
     if (!found) {
         int64_t created = client_created(who->client_id);
-        struct usage *usage;
 
         if (created < now - DEDUPE_ACCEPT_CLIENT ||
             created > now + (DEDUPE_KEEP_CLIENT - DEDUPE_ACCEPT_CLIENT))
             return CORE_OUTCOME_UNKNOWN;
-        int r = usage_get(core, usage_of_uid(core, who->uid), &usage);
-        if (r < 0)
-            return r;
-        if (usage->clients >= core->policy.dedupe_clients_per_user)
-            return CORE_QUOTA_CLIENTS;
         request->new_client = true;
-        return CORE_OK;
+        return check_room(core, request);
     }
 
     const struct dedupe_known_client *client = &core->dedupe.known[*found];
@@ -107,7 +117,8 @@ static int check_stamp(struct core *core, const struct core_consume *who, int64_
     if (client->row.last_used + DEDUPE_KEEP_CLIENT < now || client->forgotten_below > 0 ||
         who->counter + DEDUPE_WINDOW <= client->row.highest)
         return CORE_OUTCOME_UNKNOWN;
-    return known_answer(&core->dedupe, request, ret_known);
+    int r = known_answer(&core->dedupe, request, ret_known);
+    return r != CORE_OK || *ret_known ? r : check_room(core, request);
 }
 
 static int check_key(struct core *core, const struct dedupe_command *command,
@@ -209,7 +220,7 @@ static int remember_key(struct core *core, struct hash128 key, const struct dedu
     if (!item->is_key) {
         item->is_key = true;
         dedupe_key_link_last(&core->dedupe, index);
-        dedupe_charge(core, entry->uid, true, 1);
+        dedupe_charge(core, entry->uid, DEDUPE_CHARGE_KEY, 1);
     }
     item->row = *entry;
     return 0;
@@ -227,6 +238,8 @@ static int remember_stamp(struct core *core, struct hash128 client_hash, uint16_
 
     if (!client)
         return -ENOMEM;
+    if (is_new || item->row.counter == DEDUPE_COUNTER_NONE)
+        dedupe_charge(core, entry->uid, DEDUPE_CHARGE_STAMP, 1);
     item->row = *entry;
     dedupe_client_used(&core->dedupe, client, entry->counter, entry->time);
     return 0;

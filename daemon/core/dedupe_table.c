@@ -154,7 +154,7 @@ void dedupe_item_drop(struct dedupe *dedupe, uint32_t index)
     dedupe->items_free = index;
 }
 
-void dedupe_charge(struct core *core, uint32_t uid, bool is_key, int64_t count)
+void dedupe_charge(struct core *core, uint32_t uid, enum dedupe_charged what, int64_t count)
 {
     struct usage *usage;
 
@@ -162,10 +162,17 @@ void dedupe_charge(struct core *core, uint32_t uid, bool is_key, int64_t count)
      * entry is no harm. */
     if (usage_get(core, usage_of_uid(core, uid), &usage) < 0)
         return;
-    if (is_key)
+    switch (what) {
+    case DEDUPE_CHARGE_KEY:
         usage->keys += count;
-    else
+        break;
+    case DEDUPE_CHARGE_CLIENT:
         usage->clients += count;
+        break;
+    case DEDUPE_CHARGE_STAMP:
+        usage->stamps += count;
+        break;
+    }
 }
 
 struct dedupe_known_client *dedupe_client_get(struct core *core, struct hash128 hash, uint32_t uid)
@@ -187,7 +194,7 @@ struct dedupe_known_client *dedupe_client_get(struct core *core, struct hash128 
     dedupe->known[index] =
         (struct dedupe_known_client){.hash = hash, .row.uid = uid, .in_use = true};
     clients_link_last(dedupe, index);
-    dedupe_charge(core, uid, false, 1);
+    dedupe_charge(core, uid, DEDUPE_CHARGE_CLIENT, 1);
     return &dedupe->known[index];
 }
 
@@ -215,7 +222,7 @@ void dedupe_forget_client(struct core *core, struct hash128 hash)
     if (!found)
         return;
     uint32_t index = (uint32_t)*found;
-    dedupe_charge(core, dedupe->known[index].row.uid, false, -1);
+    dedupe_charge(core, dedupe->known[index].row.uid, DEDUPE_CHARGE_CLIENT, -1);
     clients_unlink(dedupe, index);
     map_remove(&dedupe->clients, hash);
     dedupe->known[index].in_use = false;
@@ -229,8 +236,8 @@ void dedupe_forget_entry(struct core *core, struct hash128 key)
 
     if (!found)
         return;
-    if (core->dedupe.items[*found].is_key)
-        dedupe_charge(core, core->dedupe.items[*found].row.uid, true, -1);
+    const struct dedupe_item *item = &core->dedupe.items[*found];
+    dedupe_charge(core, item->row.uid, item->is_key ? DEDUPE_CHARGE_KEY : DEDUPE_CHARGE_STAMP, -1);
     dedupe_item_drop(&core->dedupe, (uint32_t)*found);
 }
 

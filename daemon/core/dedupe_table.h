@@ -25,7 +25,8 @@ void dedupe_key_link_last(struct dedupe *dedupe, uint32_t index);
 struct dedupe_known_client *dedupe_client_get(struct core *core, struct hash128 hash, uint32_t uid);
 void dedupe_client_used(struct dedupe *dedupe, struct dedupe_known_client *client, uint64_t counter,
                         int64_t time);
-/* Counts (or no longer counts) a key or a client against its uid. */
-void dedupe_charge(struct core *core, uint32_t uid, bool is_key, int64_t count);
+enum dedupe_charged { DEDUPE_CHARGE_KEY, DEDUPE_CHARGE_CLIENT, DEDUPE_CHARGE_STAMP };
+/* Counts (or no longer counts) one against its uid. */
+void dedupe_charge(struct core *core, uint32_t uid, enum dedupe_charged what, int64_t count);
 void dedupe_forget_client(struct core *core, struct hash128 hash);
 void dedupe_forget_entry(struct core *core, struct hash128 key);

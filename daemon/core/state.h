@@ -154,8 +154,8 @@ struct chunk {
 
 /* What one uid uses of what is scarce. */
 struct usage {
-    int64_t keys, clients;
-    int64_t turns; /* left */
+    int64_t keys, clients, stamps; /* remembered */
+    int64_t turns;                 /* left */
     int64_t turns_at;
 };
 

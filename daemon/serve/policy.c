@@ -22,6 +22,7 @@ void policy_from_config(const struct config *config, struct core_policy *ret_pol
         .retention = config->ledger.retention,
         .dedupe_keys_per_user = config->limits.dedupe_keys_per_user,
         .dedupe_clients_per_user = config->limits.dedupe_clients_per_user,
+        .dedupe_stamps_per_user = config->limits.dedupe_stamps_per_user,
         .turns_per_user = config->limits.upstream_turns_per_user,
         .turns_per_customer = config->limits.upstream_turns_per_customer,
         .threshold_count = config->billing.credit_low_threshold.count,

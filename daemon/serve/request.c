@@ -194,6 +194,9 @@ void request_refuse_status(struct request *request, int status)
         [CORE_QUOTA_CLIENTS] = {PROTO_ERROR_QUOTA_EXCEEDED,
                                 "this user has too many clients remembered", "quota",
                                 "dedupe_clients_per_user", true},
+        [CORE_QUOTA_STAMPS] = {PROTO_ERROR_QUOTA_EXCEEDED,
+                               "this user's clients have too many changes remembered", "quota",
+                               "dedupe_stamps_per_user", true},
         [CORE_QUOTA_TURNS] = {PROTO_ERROR_QUOTA_EXCEEDED,
                               "this user or customer has asked StellarTools too often; wait a "
                               "minute",

@@ -104,6 +104,7 @@ const struct config_option config_options[] = {
     NUMBER(limits, write_queue, CONFIG_SIZE, "1MiB", 64 * KIB, GIB),
     NUMBER(limits, dedupe_keys_per_user, CONFIG_INTEGER, "1000000", 1, 1000000000),
     NUMBER(limits, dedupe_clients_per_user, CONFIG_INTEGER, "1000000", 1, 10000000),
+    NUMBER(limits, dedupe_stamps_per_user, CONFIG_INTEGER, "4000000", 1, 1000000000),
     NUMBER(limits, upstream_turns_per_user, CONFIG_INTEGER, "60", 1, 1000000),
     NUMBER(limits, upstream_turns_per_customer, CONFIG_INTEGER, "20", 1, 1000000),
     NUMBER(limits, event_lag, CONFIG_INTEGER, "10000", 1, 1000000000),

@@ -31,6 +31,7 @@ static void draw_policy(struct core_policy *policy, struct prng *prng)
         .retention = -1,
         .dedupe_keys_per_user = ONE_OF(prng, 30, 1000, 100000),
         .dedupe_clients_per_user = ONE_OF(prng, 3, 100),
+        .dedupe_stamps_per_user = 1000000,
         .turns_per_user = ONE_OF(prng, 5, 60, 60, 60),
         .turns_per_customer = ONE_OF(prng, 5, 60, 60, 60),
         .link_unverified_email = prng_chance(prng, 200),

@@ -69,6 +69,7 @@ struct core_policy stage_policy(void)
                                 .retention = -1,
                                 .dedupe_keys_per_user = 1000,
                                 .dedupe_clients_per_user = 100,
+                                .dedupe_stamps_per_user = 100000,
                                 .turns_per_user = -1,
                                 .turns_per_customer = -1};
 }

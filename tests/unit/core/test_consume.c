@@ -412,6 +412,43 @@ Test(quota, K2_new_clients_past_the_quota_are_refused)
     stage_deinit(&stage);
 }
 
+Test(quota, K2_new_stamps_past_the_quota_are_refused)
+{
+    struct core_policy policy = stage_policy();
+    struct core_consumed consumed;
+    struct core_consume command = stamped(1, 0);
+    policy.dedupe_stamps_per_user = 3;
+    stage_init(&stage, &policy);
+    stage_know(&stage, "cus_a", "prod_a", 1, 10000);
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    command.counter = 2;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    command.client_id[12] = 1; /* another client of the same user */
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    command.counter = 3;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_QUOTA_STAMPS);
+    command.client_id[12] = 2;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_QUOTA_STAMPS);
+    stage_restart(&stage);
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_QUOTA_STAMPS);
+    command.uid++;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK, "another user's quota");
+    /* What is remembered is answered, and a counter that takes an older one's place needs none. */
+    command = stamped(2, 0);
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    cr_expect(consumed.replayed);
+    command = stamped(2 + 2048, 0);
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    cr_expect(!consumed.replayed);
+    for (int i = 0; i < 60; i++) /* after two days there is room again, for clients of then */
+        stage_later(&stage, DAY / 24);
+    command = stamped(1, 0);
+    for (int i = 0; i < 6; i++)
+        command.client_id[i] = (uint8_t)((uint64_t)stage.now >> (40 - 8 * i));
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    stage_deinit(&stage);
+}
+
 Test(consume, K3_other_arguments_under_the_same_name)
 {
     struct core_consume command, other;

@@ -95,6 +95,7 @@ Test(config, defaults)
     cr_assert_eq(c->limits.write_queue, 1048576);
     cr_assert_eq(c->limits.dedupe_keys_per_user, 1000000);
     cr_assert_eq(c->limits.dedupe_clients_per_user, 1000000);
+    cr_assert_eq(c->limits.dedupe_stamps_per_user, 4000000);
     cr_assert_eq(c->limits.upstream_turns_per_user, 60);
     cr_assert_eq(c->limits.upstream_turns_per_customer, 20);
 }

@@ -38,7 +38,7 @@ struct core_policy {
     size_t threshold_count;
     int64_t unknown_ttl; /* how long a name that upstream does not know is remembered as such */
     bool link_unverified_email, trust_customer_id;
-    int64_t dedupe_keys_per_user, dedupe_clients_per_user;
+    int64_t dedupe_keys_per_user, dedupe_clients_per_user, dedupe_stamps_per_user;
     int64_t turns_per_user, turns_per_customer; /* cold and fresh readings, a minute */
     int64_t retention; /* of events; subscribers that do not move are forgotten some time after */
 };
@@ -82,6 +82,7 @@ enum core_status {
     CORE_OUTCOME_UNKNOWN,
     CORE_QUOTA_KEYS,
     CORE_QUOTA_CLIENTS,
+    CORE_QUOTA_STAMPS,
     CORE_QUOTA_TURNS,
     CORE_NOT_FOUND,
     CORE_MAY_HAVE_RUN, /* push retry */

@@ -101,8 +101,8 @@ struct config {
     } http;
     struct {
         int64_t message_size, in_flight, connections, connections_per_user, idle_time, write_queue;
-        int64_t dedupe_keys_per_user, dedupe_clients_per_user, upstream_turns_per_user,
-            upstream_turns_per_customer;
+        int64_t dedupe_keys_per_user, dedupe_clients_per_user, dedupe_stamps_per_user,
+            upstream_turns_per_user, upstream_turns_per_customer;
         int64_t event_lag; /* events that a subscriber may let pass without reading */
     } limits;
     struct {
