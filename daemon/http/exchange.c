@@ -89,6 +89,11 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 
 static void run(struct exchange *exchange)
 {
+    if (exchange->server->is_stopping) {
+        exchange_refuse_error(exchange, PROTO_ERROR_SHUTTING_DOWN, "creditd-http is stopping",
+                              NULL);
+        return;
+    }
     if (exchange->is_too_long) {
         refuse_length(exchange);
         return;

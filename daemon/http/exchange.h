@@ -38,6 +38,7 @@ struct exchange {
     char *body;
     size_t length;
     bool is_too_long;
+    bool is_last; /* on its connection, which is closed behind the answer */
     enum route_verb verb;
     struct route route;
     unsigned status;

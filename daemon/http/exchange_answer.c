@@ -33,6 +33,8 @@ static void add_headers(struct exchange *exchange, struct MHD_Response *response
         add(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     add(response, "X-Content-Type-Options", "nosniff");
+    if (exchange->server->is_stopping || exchange->is_last)
+        add(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (exchange->status == 401)
         add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (exchange->status == 405)

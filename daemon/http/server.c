@@ -133,13 +133,18 @@ static void close_all(struct server *server)
         uv_close((uv_handle_t *)&server->signals[i], NULL);
 }
 
-/* What still waits is answered with "canceled". */
+/* What still waits is answered with "canceled", from within the closing of the client. Requests
+ * that libmicrohttpd finds in its buffers from then on are refused before they reach it, so that
+ * nothing is suspended when libmicrohttpd is stopped, which would abort. */
 static void finish(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
 
+    server->is_stopping = true;
     stream_end_all(&server->streams);
     creditd_uv_close(server->adapter);
+    server->client = NULL;
+    server->adapter = NULL;
     for (int i = 0; i < LAST_TURNS; i++) {
         MHD_run(server->http);
         if (MHD_get_timeout(server->http, &timeout) != MHD_YES || timeout > 0)

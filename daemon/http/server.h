@@ -33,14 +33,14 @@ struct server {
     uv_signal_t signals[SERVER_SIGNALS];
     uv_timer_t watchdog;
     struct MHD_Daemon *http;
-    struct creditd *client; /* for calls; each stream has its own */
+    struct creditd *client; /* for calls; each stream has its own. NULL at the end */
     struct creditd_uv *adapter;
     struct listeners listeners;
     struct config *config;
     const char *config_path;
     struct figures figures;
     struct stream_list streams;
-    bool is_stopping;
+    bool is_stopping; /* requests are refused, before they reach the client */
 };
 
 /* Serves until SIGTERM or SIGINT; takes the configuration over. The exit status. `socket` is

@@ -35,6 +35,20 @@ static void check_ping(int fd)
     http_check(&answer, 200, NULL);
 }
 
+/* Until that line is among the figures. */
+static void wait_metric(const char *line)
+{
+    bool is_there = false;
+
+    while (!is_there) {
+        struct http_answer answer;
+
+        http_ask(&fixture, &answer, "GET", "/metrics", NULL, NULL);
+        is_there = strstr(answer.body, line) != NULL;
+        http_answer_deinit(&answer);
+    }
+}
+
 static int64_t balance(void)
 {
     json_t *result = harness_call(&fixture.serve.client, "credits.balance", "{s:s, s:s}",
@@ -301,29 +315,38 @@ HTTP_TEST(connections, an_idle_one_is_closed, &fixture, NULL, "timeout = 1s\n")
 CONNECTION_TEST(it_ends_when_what_waits_is_answered)
 {
     struct http_answer answer;
-    int fd = http_connect(&fixture), other = http_connect(&fixture);
+    int fd = http_connect(&fixture);
 
     kill(fixture.serve.serve.pid, SIGSTOP);
     http_send_request(fd, "POST", "/v1/credits.consume", JSON, CONSUME);
-    for (;;) { /* until it waits */
-        bool waits;
-
-        http_send_request(other, "GET", "/livez", NULL, NULL);
-        http_receive(other, false, &answer);
-        http_answer_deinit(&answer);
-        http_send_request(other, "GET", "/metrics", NULL, NULL);
-        http_receive(other, false, &answer);
-        waits = strstr(answer.body, "\ncreditd_http_waiting 2\n") != NULL;
-        http_answer_deinit(&answer);
-        if (waits)
-            break;
-    }
+    wait_metric("\ncreditd_http_waiting 2\n");
     kill(fixture.http.pid, SIGTERM);
     kill(fixture.serve.serve.pid, SIGCONT);
     http_receive(fd, false, &answer);
     http_check(&answer, 200, NULL);
     cr_assert_eq(harness_process_wait(&fixture.http), 0);
     close(fd);
-    close(other);
     cr_assert_eq(balance(), 999);
+}
+
+/* Whoever sends on without waiting keeps requests in the server's buffers: at the end they are
+ * refused, and nothing is asked for them. */
+CONNECTION_TEST(it_ends_with_requests_behind_one_that_waits)
+{
+    struct http_answer answer;
+    int fd = http_connect(&fixture);
+
+    kill(fixture.serve.serve.pid, SIGSTOP);
+    for (int i = 0; i < MANY; i++)
+        http_send_request(fd, "POST", "/v1/ping", JSON, "{}");
+    http_ask(&fixture, &answer, "GET", "/livez", NULL, NULL); /* the first waits by now */
+    http_check(&answer, 200, NULL);
+    kill(fixture.http.pid, SIGTERM);
+    http_receive(fd, false, &answer);
+    http_check(&answer, 503, "canceled");
+    http_receive(fd, false, &answer);
+    cr_assert_eq(answer.status, 0, "the connection is closed behind it");
+    cr_assert_eq(harness_process_wait(&fixture.http), 0);
+    kill(fixture.serve.serve.pid, SIGCONT);
+    close(fd);
 }
