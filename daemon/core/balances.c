@@ -39,6 +39,49 @@ struct balance *balance_by_id(const struct core *core, uint32_t id)
     return slot ? balance_at(core, (uint32_t)*slot) : NULL;
 }
 
+static struct hash128 customer_hash(const struct core *core, struct core_text customer)
+{
+    return hash_bytes(&core->hash_key, customer.data, customer.length);
+}
+
+struct balance *balance_of_customer(const struct core *core, struct core_text customer)
+{
+    const uint64_t *slot = map_get(&core->by_customer, customer_hash(core, customer));
+    return slot ? balance_at(core, (uint32_t)*slot) : NULL;
+}
+
+/* Behind the first one, so that the index changes with the first and the last of them alone. */
+static int join_customer(struct core *core, struct balance *balance)
+{
+    struct core_text customer = balance_customer(balance);
+    struct balance *first = balance_of_customer(core, customer);
+
+    if (!first)
+        return map_put(&core->by_customer, customer_hash(core, customer), balance->slot);
+    balance->customer_previous = first;
+    balance->customer_next = first->customer_next;
+    if (first->customer_next)
+        first->customer_next->customer_previous = balance;
+    first->customer_next = balance;
+    return 0;
+}
+
+static void leave_customer(struct core *core, struct balance *balance)
+{
+    struct hash128 hash = customer_hash(core, balance_customer(balance));
+    struct balance *next = balance->customer_next;
+
+    if (next)
+        next->customer_previous = balance->customer_previous;
+    if (balance->customer_previous)
+        balance->customer_previous->customer_next = next;
+    else if (next)
+        *map_get(&core->by_customer, hash) = next->slot;
+    else
+        map_remove(&core->by_customer, hash);
+    balance->customer_next = balance->customer_previous = NULL;
+}
+
 struct core_text balance_customer(const struct balance *balance)
 {
     return (struct core_text){balance->names, balance->customer_length};
@@ -141,6 +184,13 @@ struct balance *balance_new(struct core *core, struct core_text customer, struct
     balance->product_length = (uint16_t)product.length;
     balance->hash = hash;
     balance->product = product_index;
+    if (join_customer(core, balance) < 0) {
+        map_remove(&core->by_hash, hash);
+        core->free_slots[core->free_count++] = slot;
+        free(names);
+        balance->names = NULL;
+        return NULL;
+    }
     balance->in_use = true;
     core->products[product_index].balances++;
     core->resident++;
@@ -163,6 +213,7 @@ void balance_forget(struct core *core, struct balance *balance)
     assert(!balance->exchange && !balance->push && !balance->watched);
 
     plan_withdraw(core, balance);
+    leave_customer(core, balance);
     map_remove(&core->by_hash, balance->hash);
     if (balance->row->id)
         map_remove(&core->by_id, hash_number(balance->row->id));

@@ -23,6 +23,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     core->forbidden_slot = NO_SLOT;
     map_init(&core->by_hash);
     map_init(&core->by_id);
+    map_init(&core->by_customer);
     map_init(&core->products_by_hash);
     map_init(&core->job_exchanges);
     map_init(&core->errands);
@@ -79,6 +80,7 @@ struct core *core_free(struct core *core)
     free(core->usages);
     map_deinit(&core->by_hash);
     map_deinit(&core->by_id);
+    map_deinit(&core->by_customer);
     map_deinit(&core->products_by_hash);
     jobs_deinit(core);
     links_deinit(core);
@@ -119,6 +121,13 @@ void core_set_policy(struct core *core, const struct core_policy *policy, int64_
     }
 }
 
+void core_set_helper(struct core *core, bool present, int64_t now)
+{
+    core->helper = present;
+    if (present && core->unanswered)
+        core->probe_at = now;
+}
+
 void core_set_stored(struct core *core, uint64_t sequence)
 {
     core->stored = sequence;
@@ -144,6 +153,9 @@ static const char *check_balance(const struct core *core, const struct balance *
     if (balance->push && balance->push->row.state == CORE_PUSH_SENDING && core->started &&
         !balance->exchange)
         return "a push is being sent by nobody";
+    if (balance_of_customer(core, balance_customer(balance)) != balance &&
+        (!balance->customer_previous || balance->customer_previous->customer_next != balance))
+        return "a balance is not among its customer's";
     if (core->products[balance->product].balances == 0)
         return "a product has fewer names than balances";
     return NULL;

@@ -388,6 +388,7 @@ static int begin_balance(struct core *core, struct balance *balance, enum turn t
     if (turn == TURN_PUSH)
         core->take_largest = !core->take_largest;
     plan_withdraw(core, balance);
+    balance->outdated_meanwhile = false;
     balance->exchange = ret_exchange->id;
     balance->exchange_kind = (uint8_t)ret_exchange->kind;
     if (ret_exchange->kind == EXCHANGE_PRODUCT)
@@ -437,6 +438,7 @@ int64_t core_wakeup(const struct core *core)
     struct heap_node *timer = heap_first(&core->timers);
 
     at = earlier(at, earlier(deliveries_wakeup(core), subscribers_wakeup(core)));
+    at = earlier(at, refresh_wakeup(core));
     if (timer)
         at = earlier(at, timer->key);
     timer = heap_first(&core->job_timers);
@@ -578,16 +580,10 @@ int core_exchange_done(struct core *core, uint64_t exchange_id,
     return r;
 }
 
-void core_set_helper(struct core *core, bool present, int64_t now)
-{
-    core->helper = present;
-    if (present && core->unanswered)
-        core->probe_at = now;
-}
-
 int core_tick(struct core *core, int64_t now)
 {
     fire_timers(core, now);
+    refresh_tick(core, now);
     int r = hold_tick(core, now);
     if (r == 0)
         r = dedupe_tick(core, now);

@@ -290,7 +290,7 @@ int reading_balance_done(struct core *core, struct balance *balance,
     if (doubtful)
         return 0;
     balance->used = false;
-    balance->outdated = false;
+    balance->outdated = balance->outdated_meanwhile;
     balance->wanted = false;
     balance->charged = false;
     ready(core, balance);

@@ -18,6 +18,8 @@
 
 #include "event_log.h"
 #include "heap.h"
+#include "refresh.h"
+#include "subscriber.h"
 #include <core/event.h>
 #include <core/link.h>
 #include <util/map.h>
@@ -103,10 +105,12 @@ struct balance {
                                asks */
 
     /* planning */
-    bool used;             /* since the last reading: worth a refresh */
-    bool wanted;           /* somebody waits for a reading */
-    bool outdated;         /* it is known to have changed upstream: core_refresh */
-    bool charged;          /* … and has paid for it */
+    bool used;               /* since the last reading: worth a refresh */
+    bool wanted;             /* somebody waits for a reading */
+    bool outdated;           /* it is known to have changed upstream: core_refresh */
+    bool outdated_meanwhile; /* … since the exchange that is under way began: its reading is no
+                                answer to that */
+    bool charged;            /* … and has paid for it */
     bool probe_forbidden;  /* a push was answered 403: a reading tells whether it is the key or the
                               object */
     int64_t pending_since; /* 0: nothing pending */
@@ -123,9 +127,10 @@ struct balance {
 
     enum turn queued; /* TURN_NONE: not ready */
     struct balance *queue_next, *queue_previous;
-    struct heap_node by_time;         /* timers: not ready before */
-    struct heap_node by_age, by_size; /* ready to push */
-    struct balance *product_next;     /* waits for the product */
+    struct heap_node by_time;                          /* timers: not ready before */
+    struct heap_node by_age, by_size;                  /* ready to push */
+    struct balance *customer_next, *customer_previous; /* all of its customer's */
+    struct balance *product_next;                      /* waits for the product */
     bool waits_for_product;
 };
 
@@ -241,8 +246,10 @@ struct core {
     uint32_t *free_slots;
     uint32_t free_count, free_capacity;
     uint32_t last_id;
-    struct map by_hash; /* → slot */
-    struct map by_id;   /* → slot */
+    struct map by_hash;     /* → slot */
+    struct map by_id;       /* → slot */
+    struct map by_customer; /* → the slot of one of its balances */
+    struct sweep sweep;
     struct product *products;
     uint32_t product_count, product_capacity;
     uint32_t
@@ -284,6 +291,8 @@ struct core {
 struct balance *balance_at(const struct core *core, uint32_t slot);
 struct balance *balance_find(const struct core *core, struct hash128 hash);
 struct balance *balance_by_id(const struct core *core, uint32_t id);
+/* The first of the customer's that are in memory; the others follow it by customer_next. */
+struct balance *balance_of_customer(const struct core *core, struct core_text customer);
 /* A slot for that pair; not yet known. NULL: no memory. */
 struct balance *balance_new(struct core *core, struct core_text customer, struct core_text product,
                             struct hash128 hash);
@@ -489,14 +498,7 @@ bool object_known(const struct core *core, enum record_table table, struct core_
 void objects_trim(struct core *core);
 void objects_deinit(struct core *core);
 
-/* --- subscriber.c, delivery_table.c, delivery_record.c --- */
-int subscriber_load(struct core *core, const void *key, size_t key_length, const void *value,
-                    size_t value_length);
-/* The number of the oldest event that one which has moved since then still needs. */
-uint64_t subscribers_needed(const struct core *core, int64_t since);
-int subscribers_tick(struct core *core, int64_t now);
-int64_t subscribers_wakeup(const struct core *core);
-void subscribers_deinit(struct core *core);
+/* --- delivery_table.c, delivery_record.c --- */
 int delivery_load(struct core *core, enum record_table table, const void *key, size_t key_length,
                   const void *value, size_t value_length);
 int deliveries_start(struct core *core, int64_t now);

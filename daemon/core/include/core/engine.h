@@ -154,7 +154,8 @@ int core_balance_get(struct core *core, struct core_text customer, struct core_t
 int core_balance_refresh(struct core *core, uint32_t slot, uint32_t uid, int64_t now);
 /* Has balances read ahead of their time, as refreshes, behind all else and at no user's cost: of
  * that customer, of that product; an empty text means any. Of those in memory: others are as old as
- * they are when they come in. Answers how many. */
+ * they are when they come in. Answers how many; without a customer they are gone through by
+ * core_tick bit by bit, and it answers how many there are. */
 size_t core_refresh(struct core *core, struct core_text customer, struct core_text product,
                     int64_t now);
 
