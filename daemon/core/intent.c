@@ -99,18 +99,19 @@ int intent_succeeded(struct core *core, struct intent *intent, const struct exch
     return 0;
 }
 
-static int refused(struct core *core, struct intent *intent, const struct exchange_answer *answer,
-                   int64_t now)
+int intent_refused(struct core *core, struct intent *intent, const char *message, int64_t now)
 {
     struct intent_image next = intent->row;
 
     next.state = CORE_INTENT_REFUSED;
     next.ended_at = now;
-    snprintf(next.message, sizeof(next.message), "%s", answer->message ? answer->message : "");
+    snprintf(next.message, sizeof(next.message), "%s", message ? message : "");
     int r =
         intent_append(core, intent, &next, RECORD_OUTCOME, next.kind == CORE_INTENT_CUSTOMER, now);
-    if (r < 0)
-        return retry(core, intent, now);
+    if (r < 0) /* what is parked stays so */
+        return next.kind == CORE_INTENT_REFUND && intent->row.state == CORE_INTENT_PARKED
+                   ? r
+                   : retry(core, intent, now);
     if (next.kind == CORE_INTENT_CUSTOMER) {
         search_intent_ended(core, intent_owner(intent), CORE_REFUSED, next.message, now);
         intent_forget(core, intent);
@@ -250,7 +251,7 @@ static int create_done(struct core *core, struct intent *intent,
     case EXCHANGE_NOT_FOUND:
     case EXCHANGE_REFUSED:
     case EXCHANGE_FORBIDDEN:
-        return refused(core, intent, answer, now);
+        return intent_refused(core, intent, answer->message, now);
     case EXCHANGE_UNAUTHORIZED:
     case EXCHANGE_RATE_LIMITED:
     case EXCHANGE_NOT_SENT:
@@ -270,6 +271,23 @@ static void lookup_again(struct core *core, struct intent *intent, int64_t due)
     job_at(core, &intent->job, due);
 }
 
+/* Metadata may be written by others: what has our id must be what was asked for as well. What a
+ * subscription is of, the caller has compared (it knows what is in the payload). */
+static bool is_made_by(const struct intent *intent, const char *id,
+                       const struct exchange_object *row)
+{
+    struct core_text payload = intent_payload(intent);
+    struct core_customer_payload head;
+
+    if (row->intent_length != strlen(id) || memcmp(row->intent, id, row->intent_length) != 0)
+        return false;
+    if (intent->row.kind != CORE_INTENT_CUSTOMER)
+        return true;
+    memcpy(&head, payload.data, sizeof(head));
+    return email_is_same(row, (struct core_text){payload.data + sizeof(head), head.email_length},
+                         false);
+}
+
 static int lookup_done(struct core *core, struct intent *intent,
                        const struct exchange_answer *answer, int64_t now)
 {
@@ -286,9 +304,8 @@ static int lookup_done(struct core *core, struct intent *intent,
     }
     core_intent_id(core, intent->row.epoch, intent->row.sequence, id);
     for (size_t i = 0; i < answer->objects.count; i++) {
-        const struct exchange_object *row = &answer->objects.rows[i];
-        if (row->intent_length == strlen(id) && memcmp(row->intent, id, row->intent_length) == 0)
-            return intent_succeeded(core, intent, row, now);
+        if (is_made_by(intent, id, &answer->objects.rows[i]))
+            return intent_succeeded(core, intent, &answer->objects.rows[i], now);
     }
     size_t length = answer->objects.cursor_length;
     bool more = answer->objects.has_more && length > 0 && length < sizeof(intent->cursor) &&

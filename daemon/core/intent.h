@@ -45,3 +45,9 @@ int intent_append(struct core *core, struct intent *intent, struct intent_image 
 /* Upstream has made the object. */
 int intent_succeeded(struct core *core, struct intent *intent, const struct exchange_object *object,
                      int64_t now);
+/* Upstream will not make it. Not for a customer's: those are forgotten at once. */
+int intent_refused(struct core *core, struct intent *intent, const char *message, int64_t now);
+
+/* --- search.c --- */
+/* Spelt the same, or (not `exact`) but for the case. */
+bool email_is_same(const struct exchange_object *row, struct core_text email, bool exact);

@@ -287,6 +287,13 @@ struct core_text core_intent_payload(const struct core *core, uint64_t sequence)
     return intent ? intent_payload(intent) : (struct core_text){"", 0};
 }
 
+struct core_text core_intent_owner(const struct core *core, uint64_t sequence)
+{
+    const struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+
+    return intent ? intent_owner(intent) : (struct core_text){"", 0};
+}
+
 bool core_next_intent(const struct core *core, size_t *position, struct core_intent *ret_intent)
 {
     const struct map_entry *entry = map_next(&core->intents, position);
@@ -311,6 +318,18 @@ int core_intent_settle(struct core *core, uint64_t sequence, struct core_text ob
     struct exchange_object object = {.id = object_id.data, .id_length = object_id.length};
     int r = intent_succeeded(core, intent, &object, now);
     return r == 0 && intent->row.state != CORE_INTENT_DONE ? -ENOSPC : r; /* not recorded */
+}
+
+int core_intent_refuse(struct core *core, uint64_t sequence, const char *message, int64_t now)
+{
+    struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+
+    if (!intent)
+        return CORE_NOT_FOUND;
+    if (intent->row.state != CORE_INTENT_PARKED)
+        return CORE_NOT_PARKED;
+    int r = intent_refused(core, intent, message, now);
+    return r == 0 && intent->row.state != CORE_INTENT_REFUSED ? -ENOSPC : r; /* not recorded */
 }
 
 /* --- start --- */

@@ -4,7 +4,7 @@
  * then one is created, by an intent. One search a user, however many ask; how it ended badly is
  * remembered for a short while, so that asking again costs nothing.
  */
-#include "state.h"
+#include "intent.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -277,16 +277,21 @@ static unsigned lower(char c)
     return c >= 'A' && c <= 'Z' ? (unsigned)(c - 'A' + 'a') : (unsigned char)c;
 }
 
-static bool same_spelling(const struct exchange_object *row, const char *email, bool exact)
+bool email_is_same(const struct exchange_object *row, struct core_text email, bool exact)
 {
-    if (row->email_length != strlen(email))
+    if (row->email_length != email.length)
         return false;
     for (size_t i = 0; i < row->email_length; i++) {
-        char a = row->email[i], b = email[i];
+        char a = row->email[i], b = email.data[i];
         if (exact ? a != b : lower(a) != lower(b))
             return false;
     }
     return true;
+}
+
+static bool same_spelling(const struct exchange_object *row, const char *email, bool exact)
+{
+    return email_is_same(row, text_of(email), exact);
 }
 
 static int take(struct search *search, struct found *found, const struct exchange_object *row)

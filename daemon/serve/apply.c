@@ -54,7 +54,12 @@ static int put(struct serve *serve, const struct apply *apply, const struct chan
     r = append(serve->core, &change, serve_now(serve), &sequence);
     if (r != CORE_OK)
         return r;
-    *ret_applied = (struct applied){changes->store, changes->event_count, sequence};
+    *ret_applied = (struct applied){
+        .changed = changes->store,
+        .is_older = changes->is_older,
+        .events = changes->event_count,
+        .reveals = sequence,
+    };
     return CORE_OK;
 }
 

@@ -20,7 +20,8 @@ struct apply {
 };
 
 struct applied {
-    bool changed; /* what is stored */
+    bool changed;  /* what is stored */
+    bool is_older; /* than what is stored */
     size_t events;
     uint64_t reveals; /* must be durable before any of it is told */
 };

@@ -50,41 +50,27 @@ static bool is_told(const struct work *work)
 
 /* --- comparing --- */
 
-/* Of refunds and payments, which may have no updated_at: a webhook's type says more than the
- * object. */
-static struct core_text status_of(const struct work *work, const msgpack_object *object)
-{
-    if (object == &work->new &&is_told(work))
-        switch (work->input->type) {
-        case CORE_EVENT_REFUND_SUCCEEDED:
-            return (struct core_text){"succeeded", 9};
-        case CORE_EVENT_REFUND_FAILED:
-        case CORE_EVENT_PAYMENT_FAILED:
-            return (struct core_text){"failed", 6};
-        case CORE_EVENT_PAYMENT_PENDING:
-            return (struct core_text){"pending", 7};
-        case CORE_EVENT_PAYMENT_CONFIRMED:
-            return (struct core_text){"confirmed", 9};
-        default:
-            break;
-        }
-    return object_text(object, "status");
-}
-
 static bool is_text(struct core_text text, const char *other)
 {
     return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
 }
 
+static bool is_pending(const msgpack_object *object)
+{
+    return object_text_is(object, "status", "pending");
+}
+
+/* A refund or a payment that has ended is not pending again. */
 static bool is_older(const struct work *work, const msgpack_object *old, const msgpack_object *new)
 {
     enum record_table table = work->input->table;
     int64_t before, now;
 
-    if (object_time(old, "updated_at", &before) && object_time(new, "updated_at", &now))
+    if (object_time(old, "updated_at", &before) && object_time(new, "updated_at", &now) &&
+        now != before)
         return now < before;
-    return (table == TABLE_REFUND || table == TABLE_PAYMENT) && status_of(work, old).length > 0 &&
-           !is_text(status_of(work, old), "pending") && is_text(status_of(work, new), "pending");
+    return (table == TABLE_REFUND || table == TABLE_PAYMENT) &&
+           object_text(old, "status").length > 0 && !is_pending(old) && is_pending(new);
 }
 
 static enum compared compare(const struct work *work, const msgpack_object *old,
@@ -92,8 +78,10 @@ static enum compared compare(const struct work *work, const msgpack_object *old,
 {
     if (old == NULL)
         return IS_NEW;
-    if (is_older(work, old, new))
+    if (is_older(work, old, new)) {
+        work->changes->is_older = !work->input->is_list;
         return IS_OLDER;
+    }
     if (is_told(work) ? object_includes(old, new) : object_equal(old, new))
         return IS_SAME;
     return IS_CHANGED;
@@ -245,7 +233,7 @@ static void change_customer(struct work *work)
 static void change_refund(struct work *work)
 {
     const msgpack_object *old = work->has_old ? &work->old : NULL;
-    struct core_text status = status_of(work, &work->new);
+    struct core_text status = object_text(&work->new, "status");
     enum compared compared = compare(work, old, &work->new);
     bool is_final = is_text(status, "succeeded") || is_text(status, "failed");
 
@@ -383,6 +371,75 @@ static void change_list(struct work *work)
     }
 }
 
+/* --- what a webhook's type says --- */
+
+/* The status that it tells of; NULL: none. */
+static const char *status_told(const struct work *work)
+{
+    if (is_told(work))
+        switch (work->input->type) {
+        case CORE_EVENT_REFUND_SUCCEEDED:
+            return "succeeded";
+        case CORE_EVENT_REFUND_FAILED:
+        case CORE_EVENT_PAYMENT_FAILED:
+            return "failed";
+        case CORE_EVENT_PAYMENT_CONFIRMED:
+            return "confirmed";
+        case CORE_EVENT_PAYMENT_PENDING:
+            return "pending";
+        default:
+            break;
+        }
+    return NULL;
+}
+
+static bool is_status(const msgpack_object *key)
+{
+    return key->type == MSGPACK_OBJECT_STR && key->via.str.size == 6 &&
+           memcmp(key->via.str.ptr, "status", 6) == 0;
+}
+
+/* `object`, with that status in place of its own. */
+static int with_status(struct work *work, const msgpack_object *object, const char *status,
+                       msgpack_object *ret_object)
+{
+    const msgpack_object_map *map = &object->via.map;
+    msgpack_object_kv *members =
+        msgpack_zone_malloc(&work->changes->zone, (map->size + 1) * sizeof(*members));
+    uint32_t count = 0;
+
+    if (members == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < map->size; i++)
+        if (!is_status(&map->ptr[i].key))
+            members[count++] = map->ptr[i];
+    members[count++] = (msgpack_object_kv){
+        .key = {.type = MSGPACK_OBJECT_STR, .via.str = {6, "status"}},
+        .val = {.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)strlen(status), status}},
+    };
+    *ret_object =
+        (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = count, .ptr = members}};
+    return 0;
+}
+
+/* Of refunds and payments a webhook's type says more than the object that comes with it, which may
+ * have been looked at before, or long after: how it ended counts, and pending is what says nothing
+ * else. Where all else that it says is older than what is stored, the end alone is news. */
+static int take_status(struct work *work)
+{
+    const char *status = status_told(work);
+    bool ends = status != NULL && strcmp(status, "pending") != 0;
+    int r = 0;
+
+    if (status == NULL || (!ends && object_text(&work->new, "status").length > 0))
+        return 0;
+    r = with_status(work, &work->new, status, &work->new);
+    if (r == 0 && ends && work->has_old && is_pending(&work->old) &&
+        is_older(work, &work->old, &work->new))
+        r = with_status(work, &work->old, status, &work->new);
+    return r;
+}
+
 /* --- the whole --- */
 
 static int unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
@@ -472,6 +529,8 @@ int changes_make(const struct changes_input *input, const struct changes_stored 
     msgpack_packer_init(&work.body, &ret_changes->body, msgpack_sbuffer_write);
     msgpack_packer_init(&work.data, &ret_changes->data, msgpack_sbuffer_write);
     r = read_all(&work);
+    if (r == 0)
+        r = take_status(&work);
     if (r == 0)
         change(&work);
     if (r == 0 && (pack_failed(&work.body) || pack_failed(&work.data)))

@@ -62,6 +62,7 @@ struct changes {
     bool store; /* `body`, in place of what is stored */
     bool partial;
     bool keeps_time; /* synced_at is that of what was stored */
+    bool is_older;   /* what came in (not a list) is older than what is stored */
     msgpack_sbuffer body;
     struct core_event_data *events;
     size_t event_count, event_capacity;

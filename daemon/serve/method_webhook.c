@@ -5,6 +5,7 @@
  * changes and tells nothing.
  *
  * The answer: {id, type, duplicate: it was delivered before, ignored: its type says nothing to us,
+ * or it is of test mode where the key is live (or the other way round),
  * changed: what is stored of the object, events: how many tell of it}, once all of that is durable.
  * A webhook that is not believed is refused with permission_denied.
  *
@@ -18,6 +19,7 @@
 #include "object_compare.h"
 #include "object_load.h"
 #include "objects.h"
+#include "payment_refund.h"
 #include "serve.h"
 #include "writes.h"
 #include <errno.h>
@@ -122,6 +124,7 @@ struct webhook {
     struct core_text id, type;
     enum core_event_type event;
     bool is_known; /* its type */
+    bool is_other; /* of test mode, where the key is live, or the other way round */
     int64_t created;
     const msgpack_object *object; /* a map; NULL: none */
     msgpack_sbuffer body, previous;
@@ -180,7 +183,7 @@ static int answer(struct request *request, const struct webhook *webhook, bool d
     pack_key(packer, "type");
     pack_text_n(packer, webhook->type.data, webhook->type.length);
     pack_kv_bool(packer, "duplicate", duplicate);
-    pack_kv_bool(packer, "ignored", !webhook->is_known);
+    pack_kv_bool(packer, "ignored", !webhook->is_known || webhook->is_other);
     pack_kv_bool(packer, "changed", applied->changed);
     pack_kv_int(packer, "events", (int64_t)applied->events);
     request_reply(request, applied->reveals);
@@ -199,30 +202,67 @@ static enum record_table place(const struct webhook *webhook, struct core_text *
     return ret_key->length > 0 ? table : TABLE_COUNT_;
 }
 
-/* A refund that was made, and whose answer was lost: there it is. */
+/* The intent that has this id, if it is a refund nobody knows the end of. */
+static bool find_parked(struct serve *serve, struct core_text named, struct core_intent *ret_intent)
+{
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    size_t position = 0;
+
+    while (named.length > 0 && core_next_intent(serve->core, &position, ret_intent)) {
+        core_intent_id(serve->core, ret_intent->epoch, ret_intent->sequence, id);
+        if (strlen(id) == named.length && memcmp(id, named.data, named.length) == 0)
+            return ret_intent->kind == CORE_INTENT_REFUND &&
+                   ret_intent->state == CORE_INTENT_PARKED;
+    }
+    return false;
+}
+
+/* Metadata may be written by whoever makes refunds: what has the intent's id must be of its payment
+ * and its customer as well. */
+static bool is_refund_of(struct serve *serve, const struct core_intent *intent,
+                         const msgpack_object *object)
+{
+    struct core_text own = payment_of_intent(serve, intent);
+    struct core_text payment = object_id(object, "payment_id");
+    struct core_text customer = object_text(object, "customer_id");
+    struct core_text owner = core_intent_owner(serve->core, intent->sequence);
+
+    return own.length > 0 && own.length == payment.length &&
+           memcmp(own.data, payment.data, own.length) == 0 &&
+           (customer.length == 0 || (customer.length == owner.length &&
+                                     memcmp(customer.data, owner.data, owner.length) == 0));
+}
+
+/* A refund that was made, and whose answer was lost: there it is, or it has come to nothing. */
 static void settle_refund(struct serve *serve, const struct webhook *webhook)
 {
     const msgpack_object *metadata = map_find(webhook->object, "metadata");
-    struct core_text named =
-        metadata != NULL ? object_text(metadata, "creditd_intent") : (struct core_text){"", 0};
-    char id[EXCHANGE_PUSH_ID_SIZE];
+    struct core_text refund = object_id(webhook->object, "id");
+    bool failed = webhook->event == CORE_EVENT_REFUND_FAILED ||
+                  (webhook->event != CORE_EVENT_REFUND_SUCCEEDED &&
+                   object_text_is(webhook->object, "status", "failed"));
+    char id[EXCHANGE_PUSH_ID_SIZE], message[200];
     struct core_intent intent;
-    size_t position = 0;
     int r;
 
-    while (named.length > 0 && core_next_intent(serve->core, &position, &intent)) {
-        core_intent_id(serve->core, intent.epoch, intent.sequence, id);
-        if (intent.kind != CORE_INTENT_REFUND || intent.state != CORE_INTENT_PARKED ||
-            strlen(id) != named.length || memcmp(id, named.data, named.length) != 0)
-            continue;
-        r = core_intent_settle(serve->core, intent.sequence, object_id(webhook->object, "id"),
-                               UINT32_MAX, serve_now(serve));
-        if (r == CORE_OK)
-            log_notice("refund %s was made: a webhook says so", id);
-        else
-            log_error("settling the refund %s: %s", id, strerror(r < 0 ? -r : EPROTO));
+    if (metadata == NULL || !find_parked(serve, object_text(metadata, "creditd_intent"), &intent))
+        return;
+    core_intent_id(serve->core, intent.epoch, intent.sequence, id);
+    if (!is_refund_of(serve, &intent, webhook->object)) {
+        log_warning("a webhook tells of a refund that says it is %s, and is of another payment or "
+                    "customer: it is not believed to be that",
+                    id);
         return;
     }
+    snprintf(message, sizeof(message), "the refund %.*s has failed", (int)refund.length,
+             refund.data);
+    r = failed ? core_intent_refuse(serve->core, intent.sequence, message, serve_now(serve))
+               : core_intent_settle(serve->core, intent.sequence, refund, UINT32_MAX,
+                                    serve_now(serve));
+    if (r == CORE_OK)
+        log_notice("refund %s %s: a webhook says so", id, failed ? "has failed" : "was made");
+    else
+        log_error("settling the refund %s: %s", id, strerror(r < 0 ? -r : EPROTO));
 }
 
 /* Whether a product may be used is known since long ago, from now on: the next who asks has it read
@@ -286,14 +326,22 @@ static int apply_webhook(struct request *request, const struct webhook *webhook)
         request_refuse_status(request, r);
         return REQUEST_ANSWERED;
     }
-    if (apply.input.table == TABLE_REFUND)
+    if (apply.input.table == TABLE_REFUND && !applied.is_older) /* which proves nothing */
         settle_refund(request->serve, webhook);
     if (webhook->object != NULL)
         outdate(request->serve, webhook);
     return answer(request, webhook, false, &applied);
 }
 
-/* Of a type that says nothing to us: so that it is told apart from one that was never delivered. */
+static void log_other_mode(const struct webhook *webhook)
+{
+    log_warning("webhook %.*s is not of the mode of creditd's key (live or test): it changes "
+                "nothing. Is the webhook endpoint of the other mode set to this creditd?",
+                (int)webhook->id.length, webhook->id.data);
+}
+
+/* Of a type that says nothing to us, or of the other mode: so that it is told apart from one that
+ * was never delivered. */
 static int ignore(struct request *request, const struct webhook *webhook)
 {
     const struct core_object_change change = {.table = TABLE_COUNT_, .webhook = webhook->id};
@@ -301,10 +349,21 @@ static int ignore(struct request *request, const struct webhook *webhook)
     struct applied applied = {0};
     int r = core_object_change(serve->core, &change, serve_now(serve), &applied.reveals);
 
+    if (r == CORE_OK && webhook->is_other)
+        log_other_mode(webhook);
     if (r == CORE_OK)
         return answer(request, webhook, false, &applied);
     request_refuse_status(request, r);
     return REQUEST_ANSWERED;
+}
+
+/* Whether it tells of what the key does not see. One that does not say is believed to be ours. */
+static bool is_of_other_mode(const struct core *core, const msgpack_object *map)
+{
+    int livemode;
+
+    return core_upstream(core).length > 0 && map_get_bool(map, "livemode", &livemode) == 1 &&
+           (livemode != 0) != core_livemode(core);
 }
 
 static int take(struct request *request, const msgpack_object *map)
@@ -316,11 +375,12 @@ static int take(struct request *request, const msgpack_object *map)
     msgpack_sbuffer_init(&webhook.body);
     msgpack_sbuffer_init(&webhook.previous);
     r = webhook_read(map, &webhook);
+    webhook.is_other = r == 0 && is_of_other_mode(request->serve->core, map);
     if (r < 0)
         request_refuse_status(request, r);
     else if (core_webhook_seen(request->serve->core, webhook.id, &before.reveals) == CORE_OK)
         result = answer(request, &webhook, true, &before);
-    else if (!webhook.is_known)
+    else if (!webhook.is_known || webhook.is_other)
         result = ignore(request, &webhook);
     else
         result = apply_webhook(request, &webhook);

@@ -21,11 +21,6 @@ static struct core_text row_key(struct core_text payment, char buffer[KEY_SIZE])
     return (struct core_text){buffer, sizeof(PREFIX) - 1 + payment.length};
 }
 
-static bool is_same(struct core_text text, const char *other)
-{
-    return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
-}
-
 /* --- the row --- */
 
 static int read_row(const struct core_object *object, struct payment_refund *ret_refund)
@@ -146,40 +141,10 @@ void payment_refund_note(struct serve *serve, struct core_text payment, struct c
 
 /* --- intents --- */
 
-/* The members of a payload (writes.h), one after the other. */
-static struct core_text find_member(msgpack_zone *zone, const void *members, size_t length,
-                                    size_t count, const char *name)
-{
-    struct core_text text = {"", 0};
-    size_t offset = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        msgpack_object key, value;
-
-        if (msgpack_unpack(members, length, &offset, zone, &key) < 0 ||
-            msgpack_unpack(members, length, &offset, zone, &value) < 0)
-            break;
-        if (key.type == MSGPACK_OBJECT_STR && value.type == MSGPACK_OBJECT_STR &&
-            is_same((struct core_text){key.via.str.ptr, key.via.str.size}, name))
-            text = (struct core_text){value.via.str.ptr, value.via.str.size};
-    }
-    return text;
-}
-
 struct core_text payment_of_intent(const struct serve *serve, const struct core_intent *intent)
 {
-    struct core_text payload = core_intent_payload(serve->core, intent->sequence);
-    struct core_text payment = {"", 0};
-    const void *members;
-    msgpack_zone zone;
-    size_t count, length;
-
-    if (intent->kind != CORE_INTENT_REFUND || !msgpack_zone_init(&zone, 1024))
-        return payment;
-    count = write_payload_members(payload.data, payload.length, &members, &length);
-    payment = find_member(&zone, members, length, count, "payment_id");
-    msgpack_zone_destroy(&zone); /* texts point into the payload */
-    return payment;
+    return intent->kind == CORE_INTENT_REFUND ? write_payload_text(serve, intent, "payment_id")
+                                              : (struct core_text){"", 0};
 }
 
 bool payment_find_intent(struct serve *serve, struct core_text payment,

@@ -2,10 +2,12 @@
 #include "writes.h"
 #include "command.h"
 #include "connection.h"
+#include "object_compare.h"
 #include "objects.h"
 #include "serve.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,31 @@ size_t write_payload_members(const void *payload, size_t length, const void **re
     *ret_members = length > 0 ? (const uint8_t *)payload + 1 : payload;
     *ret_length = length > 0 ? length - 1 : 0;
     return length > 0 ? *(const uint8_t *)payload : 0;
+}
+
+struct core_text write_payload_text(const struct serve *serve, const struct core_intent *intent,
+                                    const char *name)
+{
+    struct core_text payload = core_intent_payload(serve->core, intent->sequence);
+    struct core_text text = {"", 0};
+    msgpack_object key, value;
+    const void *members;
+    msgpack_zone zone;
+    size_t length, offset = 0;
+    size_t count = write_payload_members(payload.data, payload.length, &members, &length);
+
+    if (!msgpack_zone_init(&zone, 1024))
+        return text;
+    for (size_t i = 0; i < count && text.length == 0; i++)
+        if (msgpack_unpack(members, length, &offset, &zone, &key) < 0 ||
+            msgpack_unpack(members, length, &offset, &zone, &value) < 0)
+            break;
+        else if (key.type == MSGPACK_OBJECT_STR && value.type == MSGPACK_OBJECT_STR &&
+                 key.via.str.size == strlen(name) &&
+                 memcmp(key.via.str.ptr, name, key.via.str.size) == 0)
+            text = (struct core_text){value.via.str.ptr, value.via.str.size};
+    msgpack_zone_destroy(&zone); /* texts point into the payload */
+    return text;
 }
 
 /* An app's key counts for its uid. */
@@ -190,9 +217,35 @@ bool write_intent(struct request *request, const struct write_order *order,
     return false;
 }
 
+static bool is_said_to_be(const msgpack_object *map, const char *name, struct core_text expected)
+{
+    struct core_text own = object_text(map, name);
+
+    return own.length == 0 ||
+           (own.length == expected.length && memcmp(own.data, expected.data, own.length) == 0);
+}
+
+/* Whoever may write metadata there can put any id into it: whether the row is what was asked for as
+ * well. */
+static bool is_asked_for(struct serve *serve, const struct core_intent *intent,
+                         const struct exchange_object *row)
+{
+    msgpack_object map;
+    msgpack_zone zone;
+    bool is;
+
+    if (!msgpack_zone_init(&zone, 4096))
+        return false;
+    is = objects_unpack(&zone, row->body, row->body_length, &map) == 0 &&
+         is_said_to_be(&map, "customer_id", core_intent_owner(serve->core, intent->sequence)) &&
+         is_said_to_be(&map, "product_id", write_payload_text(serve, intent, "product_id"));
+    msgpack_zone_destroy(&zone);
+    return is;
+}
+
 /* A create in doubt, found by its id in the metadata of what it has made. */
 static void find_created(struct serve *serve, const struct exchange *exchange,
-                         const struct exchange_object *row)
+                         struct exchange_object *row)
 {
     char id[EXCHANGE_PUSH_ID_SIZE];
     struct core_intent intent;
@@ -209,17 +262,21 @@ static void find_created(struct serve *serve, const struct exchange *exchange,
         intent.state != CORE_INTENT_DOUBT || intent.kind != CORE_INTENT_SUBSCRIPTION)
         return;
     core_intent_id(serve->core, intent.epoch, intent.sequence, id);
-    if (strlen(id) == row->intent_length && memcmp(id, row->intent, row->intent_length) == 0)
+    if (strlen(id) != row->intent_length || memcmp(id, row->intent, row->intent_length) != 0)
+        return;
+    if (is_asked_for(serve, &intent, row))
         objects_put_created(serve, CORE_INTENT_SUBSCRIPTION,
                             (struct core_text){exchange->customer, exchange->customer_length}, row,
                             &reveals);
+    else
+        row->intent_length = 0;
 }
 
 void write_created(struct serve *serve, const struct exchange *exchange,
                    const struct exchange_answer *answer)
 {
     const char *sequence = strrchr(exchange->push_id, '_');
-    const struct exchange_object *row = answer->objects.rows;
+    struct exchange_object *row = answer->objects.rows;
     struct errand_answer *told;
 
     if (answer->outcome == EXCHANGE_OK && exchange->kind == EXCHANGE_SUBSCRIPTIONS)

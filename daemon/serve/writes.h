@@ -44,10 +44,14 @@ int write_find(struct request *request, const struct write_order *order);
 /* Begins an intent, once, and waits for its end: true: *ret_intent is DONE. */
 bool write_intent(struct request *request, const struct write_order *order,
                   struct core_intent *ret_intent, int *ret_result);
-/* Keeps what creates have made, and attaches it to the requests that wait for their intents. Before
- * core_exchange_done. */
+/* Keeps what creates have made, and attaches it to the requests that wait for their intents; what
+ * only says so in its metadata is not told to the engine as such. Before core_exchange_done. */
 void write_created(struct serve *serve, const struct exchange *exchange,
                    const struct exchange_answer *answer);
 /* The intent's payload, as write_intent packed it, into parameters: how many, and their bytes. */
 size_t write_payload_members(const void *payload, size_t length, const void **ret_members,
                              size_t *ret_length);
+/* One of those that are text, of an intent that is no customer's; empty where there is none. Valid
+ * until the next command. */
+struct core_text write_payload_text(const struct serve *serve, const struct core_intent *intent,
+                                    const char *name);

@@ -100,6 +100,18 @@ static void put_created_metadata(json_t **body, const struct exchange_args *args
     put(body, "metadata", metadata);
 }
 
+/* What a create is found again by is not for callers to write: it stays as it is there. */
+static void put_updated_metadata(json_t **body, const struct exchange_args *args)
+{
+    json_t *metadata = args->metadata ? json_copy(args->metadata) : NULL;
+
+    if (!args->metadata)
+        return;
+    if (metadata)
+        (void)json_object_del(metadata, "creditd_intent"); /* fails where it is not there */
+    put(body, "metadata", metadata);
+}
+
 /* --- customers --- */
 
 static void url_customer(struct url *url, const struct exchange_args *args, const char *base_url)
@@ -165,8 +177,7 @@ EXCHANGE_BUILDER(customer_update)
     struct url url;
 
     put_person(&body, args);
-    if (args->metadata)
-        put(&body, "metadata", json_incref(args->metadata));
+    put_updated_metadata(&body, args);
     url_customer(&url, args, base_url);
     return take_put(&url, body, ret);
 }
@@ -237,8 +248,7 @@ EXCHANGE_BUILDER(subscription_update)
 
     if (args->product_id[0] != '\0')
         put_both(&body, base_url, product, json_string(args->product_id));
-    if (args->metadata)
-        put(&body, "metadata", json_incref(args->metadata));
+    put_updated_metadata(&body, args);
     put_period_end(&body, args, base_url);
     url_subscription(&url, args, base_url);
     return take_put(&url, body, ret);

@@ -77,11 +77,10 @@ static int answer_valid(const json_t *root, const char *id, const char *type,
                         msgpack_sbuffer *answer)
 {
     const json_t *data = json_object_get(root, "data");
-    bool livemode = false;
+    bool livemode;
     msgpack_packer packer;
     int r;
 
-    (void)field_bool(root, "livemode", &livemode);
     msgpack_packer_init(&packer, answer, msgpack_sbuffer_write);
     pack_map(&packer, 8);
     pack_kv_text(&packer, "verdict", "valid");
@@ -89,7 +88,10 @@ static int answer_valid(const json_t *root, const char *id, const char *type,
     pack_kv_text(&packer, "id", id);
     pack_kv_text(&packer, "type", type);
     pack_kv_int(&packer, "created", created_of(root));
-    pack_kv_bool(&packer, "livemode", livemode);
+    if (field_bool(root, "livemode", &livemode) == 1)
+        pack_kv_bool(&packer, "livemode", livemode);
+    else /* not every version says */
+        pack_kv_nil(&packer, "livemode");
     pack_key(&packer, "object");
     r = pack_member(&packer, answer, json_object_get(data, "object"), true);
     pack_key(&packer, "previous_attributes");

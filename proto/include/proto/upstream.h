@@ -88,9 +88,9 @@
  * - message: text|nil, at most 200 bytes
  *
  * and, where valid: id, type: text; created: ms since the epoch (0 where it is none); livemode:
- * bool; object: data.object as above for objects, nil where it is none or has no id;
- * previous_attributes: map|nil. A body that is well signed and no event of StellarTools' is
- * "invalid".
+ * bool|nil (nil: it does not say); object: data.object as above for objects, nil where it is none
+ * or has no id; previous_attributes: map|nil. A body that is well signed and no event of
+ * StellarTools' is "invalid".
  *
  * Notifications: sync → serve "sync.hello" {version, livemode: bool (false: a test key), upstream:
  * text|nil} once when connected, and again when a new key has been read; serve → sync "sync.reload"

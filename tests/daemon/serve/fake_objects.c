@@ -46,6 +46,14 @@ static json_t *create(struct fake_sync *sync, json_t *rows, const char *prefix,
     json_object_set_new(row, "id", json_string(id));
     json_object_set_new(row, "metadata", metadata);
     json_object_set_new(row, "unknown_field", json_pack("{s:i}", "kept", 1));
+    if (sync->forge_creates) {
+        json_t *forged = json_deep_copy(row);
+
+        json_object_set_new(forged, "id", json_string("forged"));
+        json_object_set_new(forged, "email", json_string("forged"));
+        json_object_set_new(forged, "product_id", json_string("forged"));
+        json_array_append_new(rows, forged);
+    }
     json_array_append(rows, row);
     atomic_fetch_add(&sync->creates, 1);
     lost = sync->lose_creates > 0 && atomic_fetch_sub(&sync->lose_creates, 1) > 0;

@@ -38,6 +38,7 @@ struct fake_sync {
     atomic_int valid_for;      /* of sessions, ms */
     atomic_int page_size;      /* of lists */
     atomic_int lose_creates;   /* so many creates more are made, and not answered */
+    atomic_bool forge_creates; /* something else comes first that names the intent as well */
     /* Requests so far: */
     atomic_int webhooks;
     atomic_int creates, updates, customer_reads, searches, lists, payments, accesses;

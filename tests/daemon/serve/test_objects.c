@@ -357,6 +357,22 @@ OBJECT_TEST(P9_a_subscription_is_made_once)
     cr_assert_eq(fixture.sync.creates, 2);
 }
 
+/* Metadata is what anybody may have written there. */
+OBJECT_TEST(P9_a_create_is_not_found_in_something_else)
+{
+    json_t *result;
+
+    fixture.sync.forge_creates = true;
+    fixture.sync.lose_creates = 2;
+    result = call("customer.create", "{s:s}", "session", "good:u_1");
+    cr_expect_str_eq(harness_text(result, "id"), "cus_1");
+    json_decref(result);
+    result = subscribe("k");
+    cr_expect_str_eq(harness_text(result, "id"), "sub_1");
+    json_decref(result);
+    cr_expect_eq(fixture.sync.creates, 2);
+}
+
 /* --- refunds --- */
 
 OBJECT_TEST(a_session_refunds_its_own_payments_only)

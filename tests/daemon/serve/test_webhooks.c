@@ -300,6 +300,24 @@ WEBHOOK_TEST(parameters)
     cr_assert_eq(fixture.sync.webhooks, 0);
 }
 
+/* The stand-in for creditd-sync has a test key. */
+WEBHOOK_TEST(of_the_other_mode_is_ignored)
+{
+    const struct hook live = {"wh_1", "payment.confirmed",
+                              "{\"id\": \"pay_1\", \"customer_id\": \"cus_1\"}, "
+                              "\"x\": 1}, \"livemode\": true, \"y\": {\"z\": 1"};
+    const struct hook test = {"wh_2", "payment.confirmed",
+                              "{\"id\": \"pay_1\", \"customer_id\": \"cus_1\"}, "
+                              "\"x\": 1}, \"livemode\": false, \"y\": {\"z\": 1"};
+
+    json_decref(call("credits.balance", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "p1"));
+    expect(&live, "i0");
+    expect(&live, "di0");
+    expect_events("");
+    cr_assert_eq(fixture.sync.balances, 1, "nothing is read anew");
+    expect(&test, "c1");
+}
+
 WEBHOOK_TEST(what_is_passed_on_and_what_is_ignored)
 {
     static const struct {
@@ -600,4 +618,114 @@ WEBHOOK_TEST(a_refund_whose_answer_was_lost_is_settled_by_its_webhook)
     json_decref(again);
     cr_assert_eq(fixture.sync.creates, 1);
     free(object);
+}
+
+static size_t parked(void)
+{
+    json_t *list = call("push.list", "{s:s}", "state", "parked");
+    size_t count = json_array_size(json_object_get(list, "data"));
+
+    json_decref(list);
+    return count;
+}
+
+/* What StellarTools made of a refund whose answer was lost, as webhooks tell of it. */
+static json_t *lose_refund(void)
+{
+    json_t *object;
+
+    fixture.sync.lose_creates = 1;
+    fixture_check_error(
+        call_error("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1"),
+        "conflict", NULL, NULL);
+    pthread_mutex_lock(&fixture.sync.lock);
+    object = json_deep_copy(json_array_get(fixture.sync.refunds, 0));
+    pthread_mutex_unlock(&fixture.sync.lock);
+    cr_assert_eq(parked(), 1);
+    return object;
+}
+
+/* `object` with members in place of its own; NULL: without. */
+static void tell_of(const char *id, const char *type, const json_t *object, const char *member,
+                    const char *value)
+{
+    json_t *copy = json_deep_copy(object);
+    struct hook hook = {id, type, NULL};
+    char *text;
+
+    if (value != NULL)
+        json_object_set_new(copy, member, json_string(value));
+    else
+        json_object_del(copy, member);
+    hook.object = text = json_dumps(copy, 0);
+    json_decref(deliver(&hook));
+    free(text);
+    json_decref(copy);
+}
+
+/* Metadata is what anybody may have written there. */
+WEBHOOK_TEST(a_refund_of_something_else_settles_nothing)
+{
+    json_t *object = lose_refund();
+
+    tell_of("wh_1", "refund.succeeded", object, "payment_id", "pay_7");
+    cr_expect_eq(parked(), 1, "another payment");
+    tell_of("wh_2", "refund.succeeded", object, "payment_id", NULL);
+    cr_expect_eq(parked(), 1, "no payment");
+    tell_of("wh_3", "refund.succeeded", object, "customer_id", "cus_2");
+    cr_expect_eq(parked(), 1, "another customer");
+    tell_of("wh_4", "refund.succeeded", object, "metadata", NULL);
+    cr_expect_eq(parked(), 1, "no metadata");
+    tell_of("wh_5", "refund.succeeded", object, "customer_id", "cus_1");
+    cr_expect_eq(parked(), 0);
+    json_decref(object);
+}
+
+WEBHOOK_TEST(a_refund_that_failed_was_not_made)
+{
+    json_t *object = lose_refund(), *again;
+
+    tell_of("wh_1", "refund.failed", object, "status", "pending");
+    cr_expect_eq(parked(), 0);
+    again = call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1");
+    cr_expect_str_eq(harness_text(again, "id"), "rf_2");
+    cr_expect_eq(fixture.sync.creates, 2);
+    json_decref(again);
+    json_decref(object);
+}
+
+WEBHOOK_TEST(an_older_refund_proves_nothing)
+{
+    json_t *object = lose_refund(), *newer = json_deep_copy(object);
+
+    json_object_set_new(newer, "updated_at", json_string("2026-01-20T00:00:00Z"));
+    json_object_set_new(newer, "status", json_string("failed"));
+    tell_of("wh_1", "refund.failed", newer, "metadata", NULL);
+    cr_expect_eq(parked(), 1);
+    tell_of("wh_2", "refund.succeeded", object, "updated_at", "2026-01-19T00:00:00Z");
+    cr_expect_eq(parked(), 1);
+    json_decref(newer);
+    json_decref(object);
+}
+
+/* The object that comes with a webhook may have been looked at before what its type says. */
+WEBHOOK_TEST(how_a_refund_ended_is_told_in_either_order)
+{
+    static const struct hook orders[2][2] = {
+        {{"wh_1", "refund.succeeded", REFUND("pending")},
+         {"wh_2", "refund.succeeded", REFUND("pending")}},
+        {{"wh_3", "payment.confirmed", "{\"id\": \"pay_1\", \"status\": \"pending\"}"},
+         {"wh_4", "payment.pending", "{\"id\": \"pay_1\", \"status\": \"pending\"}"}},
+    };
+    json_t *made =
+        call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1");
+
+    cr_assert_str_eq(harness_text(made, "status"), "pending");
+    json_decref(made);
+    expect(&orders[0][0], "c1");
+    expect(&orders[0][1], "0");
+    expect(&orders[1][0], "c1");
+    expect(&orders[1][1], "0");
+    expect_events("refund.created pending, refund.succeeded succeeded, "
+                  "payment.confirmed confirmed");
 }

@@ -178,6 +178,25 @@ Test(intent, P9_a_lost_create_is_found_by_its_id)
     cr_expect_eq(stage.intent_count, 1);
 }
 
+Test(intent, P9_a_parked_refund_that_failed_ends_as_refused)
+{
+    struct core_intent intent = begin(CORE_INTENT_REFUND), found;
+    cr_expect_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now),
+                 CORE_NOT_PARKED);
+    sent(EXCHANGE_UNANSWERED);
+    cr_assert_eq(state_of(&intent), CORE_INTENT_PARKED);
+    stage.full = true;
+    cr_expect_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now), -ENOSPC);
+    cr_expect_eq(state_of(&intent), CORE_INTENT_PARKED);
+    stage.full = false;
+    cr_assert_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now), CORE_OK);
+    stage_restart(&stage);
+    cr_assert(core_intent_get(stage.core, intent.sequence, &found));
+    cr_expect_eq(found.state, CORE_INTENT_REFUSED);
+    cr_expect_str_eq(found.message, "failed");
+    cr_expect_eq(core_intent_refuse(stage.core, 999, "failed", stage.now), CORE_NOT_FOUND);
+}
+
 Test(intent, P9_is_looked_for_through_all_pages)
 {
     struct core_intent intent = begin(CORE_INTENT_SUBSCRIPTION);

@@ -292,6 +292,21 @@ Test(link, a_thousand_first_requests_make_one_customer)
     cr_expect_eq(stage_records_of(&stage, RECORD_LINK), 1);
 }
 
+/* Metadata is what anybody may have written there. */
+Test(link, P9_a_lost_create_is_not_found_in_a_customer_of_another_email)
+{
+    struct core_user who = user("user_ann", "ann@x.io", false);
+    cr_assert_eq(ask(&who), CORE_COLD);
+    struct exchange create = stage_next(&stage, EXCHANGE_CREATE);
+    stage_end(&stage, &create, EXCHANGE_UNANSWERED);
+    const struct stage_object page[] = {{"cus_evil", "eve@x.io", create.push_id},
+                                        {"cus_none", NULL, create.push_id},
+                                        {"cus_1", "Ann@x.io", create.push_id}};
+    struct exchange look = stage_await(&stage, EXCHANGE_CUSTOMERS, 2 * DOUBT);
+    stage_end_objects(&stage, &look, page, 3, NULL);
+    expect_customer(&who, "cus_1");
+}
+
 /* --- what the session claims --- */
 
 static struct core_user claiming(const char *customer, bool verified)

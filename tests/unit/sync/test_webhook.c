@@ -64,13 +64,13 @@ Test(webhook, bodies)
               "\"object\"=>{\"id\"=>\"cus_1\", \"created_at\"=>\"x\", \"n\"=>1}, "
               "\"previous_attributes\"=>{\"name\"=>nil}")},
         {BODY("\"created\":1767616496,\"data\":{\"object\":{\"id\":\"../x\"}}"),
-         HEAD("\"type\"=>\"customer.updated\", \"created\"=>1767616496000, \"livemode\"=>false, "
+         HEAD("\"type\"=>\"customer.updated\", \"created\"=>1767616496000, \"livemode\"=>nil, "
               "\"object\"=>nil, \"previous_attributes\"=>nil")},
         {BODY("\"created\":1767616496789,\"data\":{\"object\":[1],\"previousAttributes\":{}}"),
-         HEAD("\"type\"=>\"customer.updated\", \"created\"=>1767616496789, \"livemode\"=>false, "
+         HEAD("\"type\"=>\"customer.updated\", \"created\"=>1767616496789, \"livemode\"=>nil, "
               "\"object\"=>nil, \"previous_attributes\"=>{}")},
         {BODY("\"created\":\"soon\",\"livemode\":\"yes\",\"data\":{}"),
-         HEAD("\"type\"=>\"customer.updated\", \"created\"=>0, \"livemode\"=>false, "
+         HEAD("\"type\"=>\"customer.updated\", \"created\"=>0, \"livemode\"=>nil, "
               "\"object\"=>nil, \"previous_attributes\"=>nil")},
         {"[]", INVALID("the body is no JSON object")},
         {"{", INVALID("the body is no JSON object")},

@@ -117,7 +117,7 @@ struct exchange_answer {
     /* EXCHANGE_CUSTOMER, EXCHANGE_CREATE: one; EXCHANGE_CUSTOMERS, EXCHANGE_SUBSCRIPTIONS: a page
      */
     struct {
-        const struct exchange_object *rows;
+        struct exchange_object *rows;
         size_t count;
         bool has_more;
         const char *cursor; /* of the next page */
