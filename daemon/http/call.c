@@ -136,6 +136,11 @@ static void refuse_call(struct exchange *exchange, int r)
         exchange_refuse(exchange, 503, "no_memory", "creditd-http has no memory", NULL);
 }
 
+uint32_t exchange_patience(const struct server *server)
+{
+    return (uint32_t)(server->config->credits.cold_timeout + PATIENCE_MS);
+}
+
 /* `size` is what the parameters take at most. A message that is over serve's limit would end the
  * connection, and with it what others have asked. */
 static void call_serve(struct exchange *exchange, const struct creditd_map *map, size_t size,
@@ -143,7 +148,7 @@ static void call_serve(struct exchange *exchange, const struct creditd_map *map,
 {
     struct server *server = exchange->server;
     struct creditd_call_options options = {
-        .timeout = (uint32_t)(server->config->credits.cold_timeout + PATIENCE_MS),
+        .timeout = exchange_patience(server),
         .repeat = repeat,
     };
     int r = size + MESSAGE_ROOM > (size_t)server->config->limits.message_size ? -EMSGSIZE : 0;

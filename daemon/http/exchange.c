@@ -34,8 +34,11 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
 {
     struct exchange *exchange = *context;
 
-    (void)cls, (void)connection, (void)code;
+    struct server *server = cls;
+
+    (void)code;
     *context = NULL;
+    link_awaits(&server->links, link_of(connection));
     if (!exchange)
         return;
     if (exchange->stream)
@@ -65,6 +68,7 @@ static void begin(struct exchange *exchange, const char *method)
 
     exchange->state = EXCHANGE_BODY;
     exchange->verb = route_verb(method);
+    link_awaits(&exchange->server->links, link_of(exchange->connection));
     if (length && strtoull(length, NULL, 10) > DRAIN_MAX)
         refuse_length(exchange);
 }
@@ -89,6 +93,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 
 static void run(struct exchange *exchange)
 {
+    link_rests(link_of(exchange->connection));
     if (exchange->server->is_stopping) {
         exchange_refuse_error(exchange, PROTO_ERROR_SHUTTING_DOWN, "creditd-http is stopping",
                               NULL);

@@ -89,6 +89,8 @@ void exchange_call(struct exchange *exchange);
 /* Whether the caller may ask for the route's method, naming the parameters of `present` (bits):
  * else the request has been refused. */
 bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t present);
+/* How long creditd-serve may take, ms. */
+uint32_t exchange_patience(const struct server *server);
 void exchange_events(struct exchange *exchange);
 void exchange_webhook(struct exchange *exchange);
 void exchange_live(struct exchange *exchange);

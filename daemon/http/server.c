@@ -17,6 +17,7 @@
 #define HEAD_MAX (64u * 1024u) /* of a request: its session alone may have 16 KiB */
 #define FULL_MS 200            /* after which connections are taken again */
 #define STOP_MS 5000           /* in which requests may end when we stop */
+#define LIMIT_ROOM 8           /* of libmicrohttpd's, which resets what is beyond: ours is first */
 #define LAST_TURNS 64          /* for sending the last answers */
 
 /* --- libmicrohttpd in the loop --- */
@@ -39,11 +40,27 @@ void server_kick(struct server *server)
     uv_timer_start(&server->turn, on_turn, 0, 0);
 }
 
+static bool has_room(const struct server *server)
+{
+    return server->figures.connections + server->arriving < server->connections_max;
+}
+
+/* Those that were at the limit come in when there is room again; after a failure of accept4() when
+ * its delay is over, too. */
+static void look_for_room(struct server *server)
+{
+    if (server->listeners.is_paused && !server->is_stopping && has_room(server) &&
+        !uv_is_active((uv_handle_t *)&server->retry))
+        listen_start(&server->listeners);
+}
+
 static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
 
     MHD_run(server->http);
+    server->arriving = 0;
+    look_for_room(server);
     if (MHD_get_timeout(server->http, &timeout) == MHD_YES)
         uv_timer_start(&server->turn, on_turn, timeout, 0);
     else
@@ -54,9 +71,7 @@ static void turn(struct server *server)
 
 static void on_retry(uv_timer_t *timer)
 {
-    struct server *server = timer->data;
-
-    listen_start(&server->listeners);
+    look_for_room(timer->data);
 }
 
 void server_is_full(struct server *server)
@@ -67,10 +82,11 @@ void server_is_full(struct server *server)
 
 void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length)
 {
-    /* It closes what it does not take. */
+    /* It closes what it does not take, and says which it took only in its next turn. */
     MHD_add_connection(server->http, fd, address, length);
-    if (server->figures.connections >= (unsigned)server->config->http.connections)
-        server_is_full(server);
+    server->arriving++;
+    if (!has_room(server))
+        listen_pause(&server->listeners);
     server_kick(server);
 }
 
@@ -79,15 +95,15 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 {
     struct server *server = cls;
 
-    (void)connection, (void)socket_context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         server->figures.connections++;
         server->figures.connections_total++;
+        *socket_context = link_new(&server->links, connection);
         return;
     }
     server->figures.connections--;
-    if (server->listeners.is_paused && !server->is_stopping)
-        uv_timer_start(&server->retry, on_retry, 0, 0);
+    link_free(*socket_context);
+    *socket_context = NULL;
 }
 
 /* What is wrong with a client's bytes is the client's affair. */
@@ -110,7 +126,7 @@ static int start_http(struct server *server)
     server->http = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, exchange_handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_quietly, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->http.connections,
+        MHD_OPTION_CONNECTION_LIMIT, server->connections_max + LIMIT_ROOM,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
         exchange_new, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
@@ -129,6 +145,7 @@ static void close_all(struct server *server)
     uv_close((uv_handle_t *)&server->turn, NULL);
     uv_close((uv_handle_t *)&server->retry, NULL);
     uv_close((uv_handle_t *)&server->watchdog, NULL);
+    links_close(&server->links);
     for (size_t i = 0; i < SERVER_SIGNALS; i++)
         uv_close((uv_handle_t *)&server->signals[i], NULL);
 }
@@ -249,6 +266,7 @@ static void init_handles(struct server *server)
     uv_timer_init(&server->loop, &server->retry);
     uv_timer_init(&server->loop, &server->watchdog);
     server->turn.data = server->retry.data = server;
+    links_init(&server->links, &server->loop, (uint64_t)server->config->http.timeout);
     for (size_t i = 0; i < SERVER_SIGNALS; i++) {
         uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
@@ -314,7 +332,9 @@ static int announce(struct server *server)
 
 int server_run(struct config *config, const char *config_path, const char *socket)
 {
-    struct server server = {.config = config, .config_path = config_path};
+    struct server server = {.config = config,
+                            .config_path = config_path,
+                            .connections_max = (unsigned)config->http.connections};
     int r = uv_loop_init(&server.loop);
 
     if (r == 0)

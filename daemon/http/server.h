@@ -13,6 +13,7 @@
 
 #include "exchange.h"
 #include "figures.h"
+#include "link.h"
 #include "listen.h"
 #include "stream.h"
 #include <creditd.h>
@@ -36,6 +37,9 @@ struct server {
     struct creditd *client; /* for calls; each stream has its own. NULL at the end */
     struct creditd_uv *adapter;
     struct listeners listeners;
+    struct links links;
+    unsigned connections_max; /* as at the start */
+    unsigned arriving;        /* given to libmicrohttpd, which has not counted them yet */
     struct config *config;
     const char *config_path;
     struct figures figures;
@@ -51,7 +55,7 @@ int server_run(struct config *config, const char *config_path, const char *socke
 void server_kick(struct server *server);
 /* A new connection, which is libmicrohttpd's from now on. */
 void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length);
-/* No more connections for a while. */
+/* No more connections for a while: there are no descriptors. */
 void server_is_full(struct server *server);
 /* An exchange waits, and one that waited has its answer. */
 void server_waits(struct server *server);

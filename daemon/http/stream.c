@@ -19,6 +19,7 @@
 #define STREAMS_MAX 256                 /* serve has a limit of connections, too */
 #define BUFFER_MAX ((size_t)256 * 1024) /* past it nothing more is taken from serve */
 #define KEEP_ALIVE_MS 15000
+#define RETRY_MS 1000
 #define BLOCK_SIZE 16384
 #define TYPE "text/event-stream; charset=utf-8"
 
@@ -28,8 +29,8 @@ struct stream {
     struct server *server;
     struct creditd *client;
     struct creditd_uv *adapter;
-    uv_timer_t keep_alive;
-    char *buffer; /* what has not been read yet: from `start` to `end` */
+    uv_timer_t keep_alive; /* until it begins: when it is given up */
+    char *buffer;          /* what has not been read yet: from `start` to `end` */
     size_t start, end, size;
     bool is_suspended; /* by us, in wait of something to send */
     bool is_paused;
@@ -169,9 +170,15 @@ static void end(struct stream *stream, int status, const char *message)
     stream->has_ended = true;
     if (stream->exchange->state == EXCHANGE_WAITING)
         exchange_refuse(stream->exchange, status > 0 ? status_of_error(error) : 503, code, message,
-                        NULL);
+                        status > 0 ? NULL : json_pack("{s: i}", "retry_after", RETRY_MS));
     else
         wake(stream);
+}
+
+/* libcreditd itself would wait for creditd-serve for ever. */
+static void on_patience(uv_timer_t *timer)
+{
+    end(timer->data, -ETIMEDOUT, "creditd-serve has not answered in time");
 }
 
 static void tell_gap(struct stream *stream, const struct creditd_stream *change)
@@ -219,11 +226,21 @@ static void on_closed(uv_handle_t *handle)
 
 void stream_free(struct stream *stream)
 {
+    struct link *link = link_of(stream->exchange->connection);
+
+    if (link)
+        link->stream = NULL;
     stream->exchange = NULL;
     stream->server->figures.streams--;
     LIST_REMOVE(stream, entry);
     creditd_uv_close(stream->adapter);
     uv_close((uv_handle_t *)&stream->keep_alive, on_closed);
+}
+
+void stream_leave(struct stream *stream)
+{
+    if (!stream->has_ended)
+        end(stream, -ECANCELED, "the client has gone");
 }
 
 void stream_end_all(struct stream_list *list)
@@ -365,6 +382,7 @@ static int subscribe(struct stream *stream, const struct wish *wish)
 
 static void start(struct exchange *exchange, const struct wish *wish)
 {
+    struct link *link = link_of(exchange->connection);
     int r = stream_new(exchange, &exchange->stream);
 
     if (r == 0)
@@ -374,6 +392,10 @@ static void start(struct exchange *exchange, const struct wish *wish)
                         NULL);
         return;
     }
+    uv_timer_start(&exchange->stream->keep_alive, on_patience, exchange_patience(exchange->server),
+                   0);
+    if (link)
+        link->stream = exchange->stream;
     exchange->state = EXCHANGE_WAITING;
     server_waits(exchange->server);
 }

@@ -350,3 +350,43 @@ CONNECTION_TEST(it_ends_with_requests_behind_one_that_waits)
     kill(fixture.serve.serve.pid, SIGCONT);
     close(fd);
 }
+
+/* Also those who never let go: the limit is looked at before libmicrohttpd resets what is beyond.
+ */
+HTTP_TEST(connections, many_wait_at_the_limit, &fixture, NULL, "connections = 2\n")
+{
+    struct http_answer answer;
+    int fds[30];
+
+    for (int i = 0; i < 30; i++) {
+        fds[i] = http_connect(&fixture);
+        http_send_request(fds[i], "POST", "/v1/ping", NULL, NULL);
+    }
+    for (int i = 0; i < 30; i++) {
+        http_receive(fds[i], false, &answer);
+        http_check(&answer, 200, NULL);
+        /* Longer than the delay after a failure, at the end of which all would be let in. */
+        if (i == 0)
+            cr_assert_eq(poll(&(struct pollfd){.fd = fds[29], .events = POLLIN}, 1, 500), 0);
+        close(fds[i]);
+    }
+}
+
+/* Every byte begins libmicrohttpd's timeout anew. */
+HTTP_TEST(connections, drop_by_drop_is_too_slow, &fixture, NULL, "timeout = 1s\n")
+{
+    static const char *const begins[] = {"GET /livez HTTP/1.1\r\nHost: x\r\nX: ",
+                                         "POST /v1/ping HTTP/1.1\r\nHost: x\r\n"
+                                         "Content-Length: 60000\r\n" JSON "\r\n"};
+
+    for (int i = 0; i < 2; i++) {
+        int fd = http_connect(&fixture), tries = 0;
+
+        http_send(fd, begins[i], strlen(begins[i]));
+        while (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 100) == 0) {
+            cr_assert_lt(++tries, HARNESS_TIMEOUT_MS / 100, "nobody ends it");
+            http_send(fd, "a", 1);
+        }
+        close(fd);
+    }
+}

@@ -343,3 +343,38 @@ EVENT_TEST(they_end_with_creditd_http)
     cr_assert_not(sse_next(&sse, &event));
     close(sse.fd);
 }
+
+EVENT_TEST(they_are_not_waited_for_for_ever)
+{
+    struct http_answer answer;
+    char *wait;
+
+    http_fixture_deinit(&fixture);
+    http_fixture_start_alone(&fixture); /* a serve that never answers */
+    http_ask(&fixture, &answer, "GET", "/v1/events", NULL, NULL);
+    wait = http_answer_header(&answer, "Retry-After");
+    cr_assert_str_eq(wait, "1");
+    free(wait);
+    http_check(&answer, 503, "timeout");
+    cr_assert_eq(streams(), 0);
+}
+
+/* With nothing to send them, and before they have begun. */
+EVENT_TEST(those_who_leave_silently_are_noticed)
+{
+    struct sse begun;
+    int fd;
+
+    sse_open(&begun, "/v1/events", NULL);
+    kill(fixture.serve.serve.pid, SIGSTOP);
+    fd = http_connect(&fixture);
+    http_send_request(fd, "GET", "/v1/events", NULL, NULL);
+    while (streams() < 2)
+        ;
+    close(begun.fd);
+    close(fd);
+    /* Sooner than the next keep-alive, and than serve is given up. */
+    for (int tries = 0; streams() > 0; tries++)
+        cr_assert_lt(tries, 2);
+    kill(fixture.serve.serve.pid, SIGCONT);
+}
