@@ -67,7 +67,7 @@ const struct config_option config_options[] = {
     NUMBER(ledger, interval, CONFIG_DURATION, "1s", 10, MS_MINUTE),
     NUMBER_OR(ledger, retention, CONFIG_DURATION, "90d", 0, 36500 * MS_DAY, NO_LIMIT),
     NUMBER_OR(ledger, retention_size, CONFIG_SIZE, "16GiB", MIB, 1024 * TIB, NO_LIMIT),
-    NUMBER(ledger, segment_size, CONFIG_SIZE, "64MiB", 64 * KIB, 4 * GIB),
+    NUMBER(ledger, segment_size, CONFIG_SIZE, "64MiB", 512 * KIB, 4 * GIB), /* twice a record */
     NUMBER(ledger, checkpoint_interval, CONFIG_DURATION, "30s", 10, MS_HOUR),
     NUMBER(ledger, map_size, CONFIG_SIZE, "64GiB", MIB, 64 * TIB),
 

@@ -17,7 +17,7 @@ static const struct mistake mistakes[] = {
     {"[credits]\n\nrefresh_interval = -1s\n", ":3: [credits] refresh_interval: ", "60s"},
     {"[credits]\nmax_offline_spend = many\n", ":2: [credits] max_offline_spend: ", "no limit"},
     {"[ledger]\ndurability = sometimes\n", ":2: [ledger] durability: ", "always"},
-    {"[ledger]\nsegment_size = 1KiB\n", ":2: [ledger] segment_size: ", "64KiB"},
+    {"[ledger]\nsegment_size = 1KiB\n", ":2: [ledger] segment_size: ", "512KiB"},
     {"[ledger]\nretention = 1s\nretention = for ever\n", ":3: [ledger] retention: ", "line 2"},
     {"[limits]\nin_flight = 0\n", ":2: [limits] in_flight: ", "allowed is 1 to"},
     {"[limits]\nconnections = 99999999999999999999\n", ":2: [limits] connections: ", "allowed is"},

@@ -113,7 +113,7 @@ Test(config, values_of_every_type)
                                  "[ledger]\n"
                                  "durability = interval\n"
                                  "retention = no limit\n"
-                                 "segment_size = 64KiB\n"
+                                 "segment_size = 512KiB\n"
                                  "[credits]\n"
                                  "max_offline_spend = 500\n"
                                  "max_offline_time = 24h\n"
@@ -138,7 +138,7 @@ Test(config, values_of_every_type)
     cr_assert_str_eq(c->stellartools.api_version, "2026-08-18");
     cr_assert_eq(c->ledger.durability, CONFIG_DURABILITY_INTERVAL);
     cr_assert_eq(c->ledger.retention, -1);
-    cr_assert_eq(c->ledger.segment_size, 65536);
+    cr_assert_eq(c->ledger.segment_size, 524288);
     cr_assert_eq(c->ledger.interval, 100);
     cr_assert_eq(c->credits.max_offline_spend, 500);
     cr_assert_eq(c->credits.max_offline_time, 86400000);
@@ -195,8 +195,8 @@ Test(config, mistakes_are_one_line_that_says_where_what_and_what_is_allowed)
         {"[credits]\nrefresh_interval = 99999999999999999999d\n",
          "creditd.conf:2: [credits] refresh_interval: \"99999999999999999999d\" is out of range; "
          "allowed is 100ms to 1d"},
-        {"[ledger]\nsegment_size = 63KiB\n",
-         "creditd.conf:2: [ledger] segment_size: \"63KiB\" is out of range; allowed is 64KiB to "
+        {"[ledger]\nsegment_size = 511KiB\n",
+         "creditd.conf:2: [ledger] segment_size: \"511KiB\" is out of range; allowed is 512KiB to "
          "4GiB"},
         {"[ledger]\nsegment_size = 64k\n",
          "creditd.conf:2: [ledger] segment_size: \"64k\" is not a size; write 4096, 64KiB, 1MiB or "
