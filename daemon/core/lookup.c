@@ -230,6 +230,20 @@ static int count_page(struct core *core, struct lookup *lookup,
 
 /* --- conclusions --- */
 
+static void look_again(struct core *core, struct balance *balance, struct push *push, int64_t now)
+{
+    lookup_abandon(balance);
+    push->row.due_at = now + core->policy.in_doubt_delay / 4;
+}
+
+/* What was found could not be recorded: that takes room, not haste. */
+static int unrecorded(struct core *core, struct balance *balance, struct push *push, int error,
+                      int64_t now)
+{
+    look_again(core, balance, push, now);
+    return error;
+}
+
 static int resolve(struct core *core, struct balance *balance, struct push *push,
                    bool keep_watching, const struct exchange_answer *answer, int64_t now)
 {
@@ -243,7 +257,7 @@ static int resolve(struct core *core, struct balance *balance, struct push *push
     int r =
         push_resolve(core, balance, push, more > 0 ? more : 0, NULL, keep_watching, answer, now);
     if (r < 0)
-        return r;
+        return unrecorded(core, balance, push, r, now);
     if (odd && sent.kind == CORE_PUSH_DEDUCT)
         r = product_park(core, balance->product, &sent, credits, now); /* P4 */
     return r;
@@ -253,12 +267,6 @@ static int watched_again(struct core *core, struct balance *balance,
                          const struct exchange_answer *answer, int64_t now)
 {
     return resolve(core, balance, balance->lookup->push, false, answer, now);
-}
-
-static void look_again(struct core *core, struct balance *balance, struct push *push, int64_t now)
-{
-    lookup_abandon(balance);
-    push->row.due_at = now + core->policy.in_doubt_delay / 4;
 }
 
 /* A look that failed is tried again; one that keeps failing while upstream answers everybody else
@@ -307,7 +315,8 @@ int lookup_history_done(struct core *core, struct balance *balance,
         if (is_watched)
             return watched_again(core, balance, answer, now);
         lookup_abandon(balance);
-        return push_park(core, balance, push, CORE_PARK_UNKNOWN, answer, now);
+        int r = push_park(core, balance, push, CORE_PARK_UNKNOWN, answer, now);
+        return r < 0 ? unrecorded(core, balance, push, r, now) : r;
     }
     if (push->row.state == CORE_PUSH_WATCHED)
         return watched_again(core, balance, answer, now);

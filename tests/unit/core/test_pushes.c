@@ -408,6 +408,48 @@ Test(push, P3_refreshes_do_not_keep_a_look_from_ending)
     cr_expect_eq(stage_pushes(&stage), 0);
 }
 
+/* Where nothing can be recorded there is no hurry: upstream is not asked the same without end. */
+Test(push, P3_a_full_disk_does_not_repeat_a_look_at_once)
+{
+    const struct exchange push = doubtful(EXCHANGE_UNANSWERED);
+    struct stage_row row = {"ct_1", push.push_id, 5, 100000};
+    struct exchange exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    stage_end_history(&stage, &exchange, &row, 1, false);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    struct exchange_answer answer = stage_answer(&stage, EXCHANGE_OK);
+    answer.balance.balance = 95;
+    answer.balance.consumed = 5;
+    stage.full = true;
+    cr_expect_eq(core_exchange_done(stage.core, exchange.id, &answer, stage.now), -ENOSPC);
+    stage_idle(&stage);
+    stage.full = false;
+    stage_look(&stage, DOUBT, &row, 1, 95, 5);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 5);
+}
+
+Test(push, P3_a_full_disk_does_not_repeat_a_long_look_at_once)
+{
+    struct stage_row row = {"ct_1", NULL, 1, 1000};
+    struct exchange exchange;
+    struct exchange_answer answer;
+    doubtful(EXCHANGE_UNANSWERED);
+    exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    for (int page = 1; page < 100; page++) {
+        stage_end_history(&stage, &exchange, &row, 1, true);
+        exchange = stage_next(&stage, EXCHANGE_HISTORY);
+    }
+    answer = stage_answer(&stage, EXCHANGE_OK);
+    answer.history.rows = &(struct exchange_row){
+        .id = "ct_0", .id_length = 4, .type = EXCHANGE_ROW_DEDUCT, .created_at = stage.now};
+    answer.history.count = 1;
+    answer.history.has_more = true;
+    stage.full = true;
+    cr_expect_eq(core_exchange_done(stage.core, exchange.id, &answer, stage.now), -ENOSPC);
+    stage_idle(&stage);
+    stage.full = false;
+}
+
 /* While a watched push is looked up, other needs of its balance go on: a refresh between two turns
  * of the look is not its own reading. */
 Test(push, P3_a_refresh_between_its_turns_is_no_part_of_the_look)
