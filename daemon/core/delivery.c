@@ -41,11 +41,11 @@ static bool is_there(const struct hook *hook)
     return hook && hook->known && hook->policy.types != 0;
 }
 
-/* How many more events it may be shown. */
+/* How many more events it may be shown. What is covered has no row and may not get one. */
 static uint64_t room(const struct hook *hook)
 {
     uint64_t beyond = hook->shown - hook_place(hook);
-    size_t count = hook->deliveries.count;
+    size_t count = hook->open.count - hook->covered + hook->behind_count;
 
     if (beyond >= DELIVERY_WINDOW || count >= CORE_DELIVERIES_MAX)
         return 0;
@@ -62,6 +62,8 @@ bool core_hook_wants(const struct core *core, unsigned index, uint64_t durable, 
         return false;
     uint64_t last = core_event_through(core, durable), most = hook->shown + room(hook);
     uint64_t through = most < last ? most : last;
+    if ((hook->pass_turn || through <= hook->shown) && pass_wants(hook, ret_from, ret_through))
+        return true;
     if (through <= hook->shown)
         return false;
     *ret_from = hook->shown + 1;
@@ -69,18 +71,38 @@ bool core_hook_wants(const struct core *core, unsigned index, uint64_t durable, 
     return true;
 }
 
+/* What a customer that is behind is not given now, it is given in a later pass. */
+static bool is_to_keep(const struct core *core, const struct hook *hook,
+                       const struct core_event *event)
+{
+    const struct lane *lane = lane_of(core, hook, event->customer);
+
+    return hook->policy.types >> event->type & 1 && !(lane && lane->behind) &&
+           !delivery_find(hook, event->number);
+}
+
 int core_hook_show(struct core *core, unsigned index, const struct core_event *event, int64_t now)
 {
     struct hook *hook = hook_at(core, index);
 
-    if (!is_there(hook) || event->number != hook->shown + 1 || room(hook) == 0)
+    if (!is_there(hook))
         return -ESTALE;
-    if (hook->policy.types >> event->type & 1 && !delivery_find(hook, event->number)) {
-        int r = delivery_new(core, hook, event, now);
+    if (event->number <= hook->shown) {
+        if (hook->passing == 0 || event->number != hook->scan)
+            return -ESTALE;
+        hook->pass_turn = false;
+        return pass_show(core, hook, event, now);
+    }
+    if (event->number != hook->shown + 1 || room(hook) == 0)
+        return -ESTALE;
+    if (is_to_keep(core, hook, event)) {
+        int r = delivery_new(core, hook, event, false, now);
         if (r < 0)
             return r;
     }
     hook->shown = event->number;
+    hook->pass_turn = true;
+    pass_skip(core, hook, 0, now);
     hook_record_place(core, hook, false, now);
     return 0;
 }
@@ -93,6 +115,7 @@ int core_hook_skip(struct core *core, unsigned index, uint64_t through, int64_t 
         return -ESTALE;
     if (through > hook->shown)
         hook->shown = through;
+    pass_skip(core, hook, through, now);
     hook_record_place(core, hook, false, now);
     return 0;
 }
@@ -184,6 +207,10 @@ int core_delivery_done(struct core *core, unsigned index, uint64_t number,
 
     if (!delivery || !delivery->running || delivery->ended)
         return CORE_NOT_FOUND;
+    if (end == CORE_DELIVERY_GONE && ++delivery->gone >= CORE_DELIVERY_GONE_MAX) {
+        end = CORE_DELIVERY_FAILURE;
+        status = 0;
+    }
     delivery->end = end;
     if (end == CORE_DELIVERY_FAILURE) {
         delivery->row.status = status;
@@ -203,20 +230,84 @@ bool core_delivery_get(const struct core *core, unsigned index, uint64_t number,
     return delivery != NULL;
 }
 
+/* Not the event that it stands for alone, so neither its id nor its type. */
+static void describe_behind(const struct hook *hook, const struct behind *behind,
+                            struct core_delivery *ret_delivery)
+{
+    *ret_delivery = (struct core_delivery){
+        .hook = hook->index,
+        .number = behind_from(behind),
+        .state = CORE_DELIVERY_BEHIND,
+        .attempt = 1,
+        .customer = {behind->customer, behind->row.customer_length},
+        .message = "",
+    };
+}
+
+#define POSITION_END 1u
+#define POSITION_BEHIND 2u
+
+static size_t position_after(const struct hook *hook, const struct delivery *delivery)
+{
+    const struct delivery *next = delivery->next;
+
+    if (!next && delivery->parked)
+        next = hook->open.first;
+    if (next)
+        return (size_t)(uintptr_t)next;
+    return hook->behinds ? (size_t)(uintptr_t)hook->behinds | POSITION_BEHIND : POSITION_END;
+}
+
+/* The position is the next one's address, the lowest bits what it is. */
 bool core_each_delivery(const struct core *core, unsigned index, size_t *position,
                         struct core_delivery *ret_delivery)
 {
     const struct hook *hook = hook_at(core, index);
-    const struct delivery *delivery = hook ? hook->first : NULL;
 
-    /* The position is the next one's address; an odd one stands for the end. */
-    if (*position != 0)
-        delivery = *position == 1 ? NULL : (const struct delivery *)(uintptr_t)*position;
-    if (!delivery)
+    if (!hook || *position == POSITION_END)
         return false;
+    if (*position == 0) {
+        const struct delivery *first = hook->parked.first ? hook->parked.first : hook->open.first;
+
+        if (!first && !hook->behinds)
+            return false;
+        *position =
+            first ? (size_t)(uintptr_t)first : (size_t)(uintptr_t)hook->behinds | POSITION_BEHIND;
+    }
+    if (*position & POSITION_BEHIND) {
+        const struct behind *behind =
+            (const struct behind *)(uintptr_t)(*position - POSITION_BEHIND);
+        describe_behind(hook, behind, ret_delivery);
+        *position = behind->next ? (size_t)(uintptr_t)behind->next | POSITION_BEHIND : POSITION_END;
+        return true;
+    }
+    const struct delivery *delivery = (const struct delivery *)(uintptr_t)*position;
     describe(delivery, ret_delivery);
-    *position = delivery->next ? (size_t)(uintptr_t)delivery->next : 1;
+    *position = position_after(hook, delivery);
     return true;
+}
+
+/* The oldest of the list that is not older than the retention; they are in order. */
+static uint64_t needed_of(const struct delivery_list *list, int64_t since)
+{
+    const struct delivery *delivery = list->first;
+
+    while (delivery && delivery->row.created < since)
+        delivery = delivery->next;
+    return delivery ? delivery->number : UINT64_MAX;
+}
+
+static uint64_t hook_needed(const struct hook *hook, int64_t since)
+{
+    uint64_t needed = hook->row.moved_at >= since ? hook->row.number + 1 : UINT64_MAX;
+    uint64_t open = needed_of(&hook->open, since), parked = needed_of(&hook->parked, since);
+
+    needed = open < needed ? open : needed;
+    needed = parked < needed ? parked : needed;
+    for (const struct behind *behind = hook->behinds; behind; behind = behind->next)
+        if (behind_from(behind) < needed && behind->row.created >= since)
+            needed = behind_from(behind);
+    return needed;
 }
 
 uint64_t core_event_needed(const struct core *core, int64_t now, int64_t retention)
@@ -225,11 +316,8 @@ uint64_t core_event_needed(const struct core *core, int64_t now, int64_t retenti
 
     for (unsigned i = 0; i < CORE_HOOKS_MAX; i++) {
         const struct hook *hook = core->hooks[i];
-        if (!hook || !hook->known)
-            continue;
-        uint64_t own = hook->row.number + 1;
-        if (hook->first && hook->first->number < own)
-            own = hook->first->number;
+        uint64_t own = is_there(hook) ? hook_needed(hook, now - retention) : UINT64_MAX;
+
         needed = own < needed ? own : needed;
     }
     return needed;

@@ -2,6 +2,8 @@
  * Deliveries in memory, between the files that decide about them:
  * - delivery.c: what is shown to a hook, what is delivered next, how it ended
  * - delivery_table.c: the hooks, their deliveries, and the lanes of customers
+ * - delivery_start.c: how they come back, and whether all is as it should be
+ * - delivery_behind.c: lanes that are behind, and the passes in which they are shown events again
  * - delivery_record.c: the records, and forgetting
  * - delivery_operator.c: what an operator sees and asks
  *
@@ -13,15 +15,27 @@
  *
  * The deliveries of one customer form a lane, in order; only the first of a lane is ever under way.
  * What is parked has left its lane.
+ *
+ * A lane gets LANE_ROWS rows for what waits in it, and no more, or one customer would fill the
+ * table. From then on it is *behind*: one row, BEHIND, says from which event on, and until it has
+ * caught up nothing new is kept of that customer. When all that was kept is over, the events from
+ * that one on are gone through once more, in a *pass* for all lanes that are as far as that, and
+ * each keeps LANE_BATCH at most. Those are *covered*: they have no row, since the lane's stands
+ * before them; it moves on with each that is over or gets one. What the place has passed is always
+ * over, or has a row, or is the business of a row BEHIND.
  */
 #pragma once
 
 #include "state.h"
 #include <core/delivery.h>
 
-/* Fewer than the images of a record: they can all get rows in one. */
-#define DELIVERY_WINDOW 240u
+/* Fewer than the images of a record: they can all get rows in one, and a batch besides. */
+#define DELIVERY_WINDOW 200u
 #define DELIVERY_KEY_SIZE 9u
+/* In the key of a row BEHIND, whose number may be that of a delivery as well. */
+#define DELIVERY_BEHIND_BIT (UINT64_C(1) << 63)
+#define LANE_ROWS 4u
+#define LANE_BATCH 16u
 
 struct lane;
 
@@ -30,24 +44,49 @@ struct delivery {
     struct lane *lane; /* NULL: parked */
     uint64_t number;
     bool has_row;
+    bool covered; /* by the row of its lane */
+    bool parked;
     bool running;
-    bool ended; /* … and its end could not be recorded yet: to be tried again */
+    bool ended;    /* … and its end could not be recorded yet: to be tried again */
+    unsigned gone; /* how often in a row the helper ended while it was under way */
     enum core_delivery_end end;
-    struct delivery *next, *previous; /* of the hook, in order */
+    struct delivery *next, *previous; /* of the hook's list that it is in, in order */
     struct delivery *fresh_next, *fresh_previous;
     struct delivery *lane_next, *lane_previous;
     struct delivery_image row; /* as it is, or would be, in the table */
     char customer[];           /* right behind it, as there */
 };
 
+/* That a lane is behind. */
+struct behind {
+    struct lane *lane;
+    struct behind *next, *previous; /* of the hook */
+    uint64_t number;                /* of its row: an event of this customer */
+    uint64_t position;              /* of what is before, all that is not over is in the lane */
+    size_t covered;                 /* in the lane */
+    bool has_row;                   /* false: its first record is being made */
+    bool hungry;                    /* nothing is in the lane: it waits for a pass */
+    bool passing;                   /* it takes part in one: its position is that of the pass */
+    struct delivery_image row;
+    char customer[]; /* right behind it, as in the table */
+};
+
 /* The deliveries of one customer. */
 struct lane {
     struct hash128 hash;
+    struct behind *behind; /* NULL: it is not */
     struct delivery *first, *last;
     struct delivery *running;
     struct heap_node due; /* its first has failed, and waits for its time */
     struct lane *ready_next, *ready_previous;
     bool ready; /* its first may be delivered now */
+};
+
+/* By number. */
+struct delivery_list {
+    struct delivery *first, *last;
+    struct delivery *hint; /* the one that was put in last: its neighbours often follow */
+    size_t count;
 };
 
 struct hook {
@@ -60,10 +99,14 @@ struct hook {
     struct map lanes;      /* hash of the customer → struct lane *, owned */
     struct heap due;       /* lanes */
     struct lane *ready_first, *ready_last;
-    struct delivery *first, *last;
+    struct delivery_list open, parked;
     struct delivery *fresh_first, *fresh_last;
+    struct behind *behinds;
+    size_t behind_count, hungry, passing, covered;
+    uint64_t scan;  /* what the pass is shown next */
+    bool pass_turn; /* the pass is next to be shown something, if both want */
     size_t fresh, running, ended;
-    uint64_t delivered, failures;
+    uint64_t delivered, failures, lost;
     int64_t retry_at; /* the ledger has refused a record: not before */
 };
 
@@ -76,8 +119,22 @@ static inline struct hook *hook_at(const struct core *core, unsigned index)
 struct hook *hook_get(struct core *core, unsigned index);
 void hook_free(struct core *core, struct hook *hook);
 struct delivery *delivery_find(const struct hook *hook, uint64_t number);
-/* Fresh, the last of its hook and of its lane. 0 or -ENOMEM. */
-int delivery_new(struct core *core, struct hook *hook, const struct core_event *event, int64_t now);
+struct lane *lane_of(const struct core *core, const struct hook *hook, struct core_text customer);
+/* Made if it is not there; NULL: no memory. lane_update frees one that is empty. */
+struct lane *lane_get(const struct core *core, struct hook *hook, struct core_text customer);
+/* Not in a lane nor in a list. */
+int delivery_make(struct hook *hook, uint64_t number, const struct delivery_image *row,
+                  const char *customer, struct delivery **ret_delivery);
+void delivery_enter(struct hook *hook, struct lane *lane, struct delivery *delivery);
+/* Fresh, or covered. 0 or -ENOMEM. */
+int delivery_new(struct core *core, struct hook *hook, const struct core_event *event, bool covered,
+                 int64_t now);
+static inline bool delivery_is_fresh(const struct delivery *delivery)
+{
+    return !delivery->has_row && !delivery->covered;
+}
+void delivery_list_insert(struct delivery_list *list, struct delivery *delivery);
+void delivery_uncover(struct delivery *delivery);
 void delivery_free(struct hook *hook, struct delivery *delivery, int64_t now);
 void delivery_unfresh(struct hook *hook, struct delivery *delivery);
 void delivery_park(struct hook *hook, struct delivery *delivery, int64_t now);
@@ -89,15 +146,42 @@ void hook_fire(struct hook *hook, int64_t now);
 /* The place as it may be now: never before what is recorded. */
 uint64_t hook_place(const struct hook *hook);
 
+/* --- delivery_behind.c --- */
+/* From that event on, or after it, as the row says; it has no row yet. NULL: no memory. */
+struct behind *behind_new(struct hook *hook, struct lane *lane, uint64_t number,
+                          const struct delivery_image *row, const char *customer);
+void behind_free(struct hook *hook, struct behind *behind);
+/* Its customer's events from this one on are its business. */
+static inline uint64_t behind_from(const struct behind *behind)
+{
+    return behind->number + behind->row.after;
+}
+/* Whether anything that has been shown is left for it when all that is covered is over. */
+bool behind_has_more(const struct hook *hook, const struct behind *behind);
+/* After the lane has changed. */
+void behind_update(struct hook *hook, struct lane *lane);
+/* Some have caught up, and it could not be recorded: to be tried again. */
+bool behind_is_over(const struct hook *hook);
+void behind_end(struct core *core, struct hook *hook, int64_t now);
+bool pass_wants(const struct hook *hook, uint64_t *ret_from, uint64_t *ret_through);
+int pass_show(struct core *core, struct hook *hook, const struct core_event *event, int64_t now);
+/* Also after more was shown. */
+void pass_skip(struct core *core, struct hook *hook, uint64_t through, int64_t now);
+
 /* --- delivery_record.c --- */
 void delivery_key(unsigned hook, uint64_t number, uint8_t ret_key[DELIVERY_KEY_SIZE]);
 /* Records that the delivery is over (`next` NULL) or stands as `next`; everything before it that is
- * fresh gets a row. Memory follows but for the delivery itself, which keeps its row's image, and
- * has its row or is to be freed. */
+ * fresh gets a row, or its lane gets behind. Memory follows but for the delivery itself, which
+ * keeps its row's image, and has its row or is to be freed. */
 int delivery_record(struct core *core, struct delivery *delivery, const struct delivery_image *next,
                     uint32_t uid, int64_t now, uint64_t *ret_sequence);
-/* Gives rows to all that is fresh and has none, so that later events may be shown. */
+/* Gives rows to all that is fresh, or puts lanes behind, so that later events may be shown. */
 int hook_spill(struct core *core, struct hook *hook, int64_t now);
 /* Records the place if it has moved by much. Failing is no harm. */
 void hook_record_place(struct core *core, struct hook *hook, bool at_once, int64_t now);
+/* That a lane is behind no more. */
+int behind_record_end(struct core *core, struct hook *hook, struct behind *behind, int64_t now);
+/* Some of what is parked, the oldest. There is some. */
+int hook_drop_parked(struct core *core, struct hook *hook, uint32_t uid, int64_t now,
+                     uint64_t *ret_sequence);
 int hook_record_end(struct core *core, struct delivery *delivery, int64_t now);

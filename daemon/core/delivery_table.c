@@ -1,5 +1,5 @@
 /*
- * The hooks, their deliveries, and the lanes of customers; and how they come back at the start.
+ * The hooks, their deliveries, and the lanes of customers.
  */
 #include "delivery.h"
 
@@ -12,21 +12,62 @@ _Static_assert(offsetof(struct delivery, customer) ==
                    offsetof(struct delivery, row) + sizeof(struct delivery_image),
                "row and customer are one image");
 
+/* --- lists --- */
+
+void delivery_list_insert(struct delivery_list *list, struct delivery *delivery)
+{
+    struct delivery *after = list->hint ? list->hint : list->last;
+
+    while (after && after->next && after->next->number < delivery->number)
+        after = after->next;
+    while (after && after->number > delivery->number)
+        after = after->previous;
+    delivery->previous = after;
+    delivery->next = after ? after->next : list->first;
+    if (delivery->next)
+        delivery->next->previous = delivery;
+    else
+        list->last = delivery;
+    if (after)
+        after->next = delivery;
+    else
+        list->first = delivery;
+    list->hint = delivery;
+    list->count++;
+}
+
+static void list_take_out(struct delivery_list *list, struct delivery *delivery)
+{
+    if (delivery->previous)
+        delivery->previous->next = delivery->next;
+    else
+        list->first = delivery->next;
+    if (delivery->next)
+        delivery->next->previous = delivery->previous;
+    else
+        list->last = delivery->previous;
+    if (list->hint == delivery)
+        list->hint = delivery->previous;
+    delivery->next = delivery->previous = NULL;
+    list->count--;
+}
+
 /* --- lanes --- */
 
-static struct lane *lane_of(const struct core *core, const struct hook *hook,
-                            const struct delivery *delivery, struct hash128 *ret_hash)
+static struct hash128 hash_of(const struct core *core, struct core_text customer)
 {
-    *ret_hash = hash_bytes(&core->hash_key, delivery->customer, delivery->row.customer_length);
-    const uint64_t *found = map_get(&hook->lanes, *ret_hash);
+    return hash_bytes(&core->hash_key, customer.data, customer.length);
+}
+
+struct lane *lane_of(const struct core *core, const struct hook *hook, struct core_text customer)
+{
+    const uint64_t *found = map_get(&hook->lanes, hash_of(core, customer));
     return found ? (struct lane *)(uintptr_t)*found : NULL;
 }
 
-static struct lane *lane_get(const struct core *core, struct hook *hook,
-                             const struct delivery *delivery)
+struct lane *lane_get(const struct core *core, struct hook *hook, struct core_text customer)
 {
-    struct hash128 hash;
-    struct lane *lane = lane_of(core, hook, delivery, &hash);
+    struct lane *lane = lane_of(core, hook, customer);
 
     if (lane)
         return lane;
@@ -35,8 +76,8 @@ static struct lane *lane_get(const struct core *core, struct hook *hook,
     lane = calloc(1, sizeof(*lane));
     if (!lane)
         return NULL;
-    lane->hash = hash;
-    if (map_put(&hook->lanes, hash, (uint64_t)(uintptr_t)lane) < 0) {
+    lane->hash = hash_of(core, customer);
+    if (map_put(&hook->lanes, lane->hash, (uint64_t)(uintptr_t)lane) < 0) {
         free(lane);
         return NULL;
     }
@@ -80,15 +121,18 @@ void lane_update(struct hook *hook, struct lane *lane, int64_t now)
     if (first && !lane->running &&
         !(first->row.state == CORE_DELIVERY_FAILED && first->row.due_at > now)) {
         make_ready(hook, lane); /* one that was ready keeps its turn */
+        behind_update(hook, lane);
         return;
     }
     unready(hook, lane);
-    if (first && !lane->running) {
+    if (first && !lane->running)
         heap_set(&hook->due, &lane->due, first->row.due_at);
-    } else if (!first) {
-        map_remove(&hook->lanes, lane->hash);
-        free(lane);
+    if (first || lane->behind) {
+        behind_update(hook, lane);
+        return;
     }
+    map_remove(&hook->lanes, lane->hash);
+    free(lane);
 }
 
 void hook_fire(struct hook *hook, int64_t now)
@@ -99,10 +143,11 @@ void hook_fire(struct hook *hook, int64_t now)
         lane_update(hook, CONTAINER_OF(node, struct lane, due), now);
 }
 
-/* In its place by number, looked for from the end. */
+/* In its place by number, looked for from the end; but what was parked mostly comes first. */
 static void lane_insert(struct lane *lane, struct delivery *delivery)
 {
-    struct delivery *after = lane->last;
+    bool is_first = lane->first && delivery->number < lane->first->number;
+    struct delivery *after = is_first ? NULL : lane->last;
 
     while (after && after->number > delivery->number)
         after = after->lane_previous;
@@ -125,6 +170,8 @@ static void leave_lane(struct hook *hook, struct delivery *delivery, int64_t now
 
     if (!lane)
         return;
+    if (delivery->covered)
+        delivery_uncover(delivery);
     if (delivery->lane_previous)
         delivery->lane_previous->lane_next = delivery->lane_next;
     else
@@ -140,18 +187,30 @@ static void leave_lane(struct hook *hook, struct delivery *delivery, int64_t now
     lane_update(hook, lane, now);
 }
 
+void delivery_enter(struct hook *hook, struct lane *lane, struct delivery *delivery)
+{
+    delivery_list_insert(&hook->open, delivery);
+    lane_insert(lane, delivery);
+}
+
 void delivery_park(struct hook *hook, struct delivery *delivery, int64_t now)
 {
     leave_lane(hook, delivery, now);
+    list_take_out(&hook->open, delivery);
+    delivery_list_insert(&hook->parked, delivery);
+    delivery->parked = true;
 }
 
 int delivery_unpark(struct core *core, struct hook *hook, struct delivery *delivery)
 {
-    struct lane *lane = lane_get(core, hook, delivery);
+    struct core_text customer = {delivery->customer, delivery->row.customer_length};
+    struct lane *lane = lane_get(core, hook, customer);
 
     if (!lane)
         return -ENOMEM;
-    lane_insert(lane, delivery);
+    list_take_out(&hook->parked, delivery);
+    delivery_enter(hook, lane, delivery);
+    delivery->parked = false;
     return 0;
 }
 
@@ -163,8 +222,8 @@ struct delivery *delivery_find(const struct hook *hook, uint64_t number)
     return found ? (struct delivery *)(uintptr_t)*found : NULL;
 }
 
-static int make(struct hook *hook, uint64_t number, const struct delivery_image *row,
-                const char *customer, struct delivery **ret_delivery)
+int delivery_make(struct hook *hook, uint64_t number, const struct delivery_image *row,
+                  const char *customer, struct delivery **ret_delivery)
 {
     struct delivery *delivery = calloc(1, sizeof(*delivery) + row->customer_length);
 
@@ -182,16 +241,6 @@ static int make(struct hook *hook, uint64_t number, const struct delivery_image 
     }
     *ret_delivery = delivery;
     return 0;
-}
-
-static void link_last(struct hook *hook, struct delivery *delivery)
-{
-    delivery->previous = hook->last;
-    if (hook->last)
-        hook->last->next = delivery;
-    else
-        hook->first = delivery;
-    hook->last = delivery;
 }
 
 static void link_fresh(struct hook *hook, struct delivery *delivery)
@@ -219,7 +268,22 @@ void delivery_unfresh(struct hook *hook, struct delivery *delivery)
     hook->fresh--;
 }
 
-int delivery_new(struct core *core, struct hook *hook, const struct core_event *event, int64_t now)
+static void cover(struct delivery *delivery)
+{
+    delivery->covered = true;
+    delivery->lane->behind->covered++;
+    delivery->hook->covered++;
+}
+
+void delivery_uncover(struct delivery *delivery)
+{
+    delivery->covered = false;
+    delivery->lane->behind->covered--;
+    delivery->hook->covered--;
+}
+
+int delivery_new(struct core *core, struct hook *hook, const struct core_event *event, bool covered,
+                 int64_t now)
 {
     struct delivery_image row = {
         .created = event->created,
@@ -231,18 +295,20 @@ int delivery_new(struct core *core, struct hook *hook, const struct core_event *
     };
     struct delivery *delivery;
 
-    int r = make(hook, event->number, &row, event->customer.data, &delivery);
+    int r = delivery_make(hook, event->number, &row, event->customer.data, &delivery);
     if (r < 0)
         return r;
-    struct lane *lane = lane_get(core, hook, delivery);
+    struct lane *lane = lane_get(core, hook, event->customer);
     if (!lane) {
         map_remove(&hook->deliveries, hash_number(event->number));
         free(delivery);
         return -ENOMEM;
     }
-    link_last(hook, delivery);
-    link_fresh(hook, delivery);
-    lane_insert(lane, delivery);
+    delivery_enter(hook, lane, delivery);
+    if (covered)
+        cover(delivery);
+    else
+        link_fresh(hook, delivery);
     lane_update(hook, lane, now);
     return 0;
 }
@@ -250,14 +316,7 @@ int delivery_new(struct core *core, struct hook *hook, const struct core_event *
 void delivery_free(struct hook *hook, struct delivery *delivery, int64_t now)
 {
     leave_lane(hook, delivery, now);
-    if (delivery->previous)
-        delivery->previous->next = delivery->next;
-    else
-        hook->first = delivery->next;
-    if (delivery->next)
-        delivery->next->previous = delivery->previous;
-    else
-        hook->last = delivery->previous;
+    list_take_out(delivery->parked ? &hook->parked : &hook->open, delivery);
     map_remove(&hook->deliveries, hash_number(delivery->number));
     free(delivery);
 }
@@ -287,6 +346,8 @@ void hook_free(struct core *core, struct hook *hook)
 
     for (size_t position = 0; (entry = map_next(&hook->deliveries, &position));)
         free((struct delivery *)(uintptr_t)entry->value);
+    while (hook->behinds)
+        behind_free(hook, hook->behinds);
     for (size_t position = 0; (entry = map_next(&hook->lanes, &position));)
         free((struct lane *)(uintptr_t)entry->value);
     map_deinit(&hook->deliveries);
@@ -307,170 +368,4 @@ void deliveries_deinit(struct core *core)
     for (unsigned i = 0; i < CORE_HOOKS_MAX; i++)
         if (core->hooks[i])
             hook_free(core, core->hooks[i]);
-}
-
-/* --- start --- */
-
-static int load_hook(struct core *core, unsigned index, const void *value, size_t value_length)
-{
-    struct hook *hook = hook_at(core, index);
-
-    if (value_length == 0) {
-        if (hook)
-            hook_free(core, hook);
-        return 0;
-    }
-    if (value_length != sizeof(hook->row))
-        return -EBADMSG;
-    hook = hook_get(core, index);
-    if (!hook)
-        return -ENOMEM;
-    memcpy(&hook->row, value, value_length);
-    hook->known = true;
-    return 0;
-}
-
-static int load_delivery(struct core *core, unsigned index, uint64_t number, const void *value,
-                         size_t value_length)
-{
-    struct hook *hook = hook_get(core, index);
-    struct delivery_image row;
-
-    if (!hook)
-        return -ENOMEM;
-    struct delivery *old = delivery_find(hook, number), *delivery;
-    if (value_length != 0) {
-        if (value_length < sizeof(row))
-            return -EBADMSG;
-        memcpy(&row, value, sizeof(row));
-        bool good = row.customer_length == value_length - sizeof(row) &&
-                    row.state >= CORE_DELIVERY_WAITING && row.state <= CORE_DELIVERY_PARKED &&
-                    row.attempt > 0 && memchr(row.message, 0, sizeof(row.message));
-        if (!good)
-            return -EBADMSG;
-    }
-    if (old) { /* nothing is linked before the start */
-        map_remove(&hook->deliveries, hash_number(number));
-        free(old);
-    }
-    if (value_length == 0)
-        return 0;
-    int r = make(hook, number, &row, (const char *)value + sizeof(row), &delivery);
-    if (r == 0)
-        delivery->has_row = true;
-    return r;
-}
-
-int delivery_load(struct core *core, enum record_table table, const void *key, size_t key_length,
-                  const void *value, size_t value_length)
-{
-    const uint8_t *bytes = key;
-    uint64_t number = 0;
-
-    if (key_length != (table == TABLE_HOOK ? 1 : DELIVERY_KEY_SIZE) || bytes[0] >= CORE_HOOKS_MAX)
-        return -EBADMSG;
-    if (table == TABLE_HOOK)
-        return load_hook(core, bytes[0], value, value_length);
-    for (unsigned i = 1; i < DELIVERY_KEY_SIZE; i++)
-        number = number << 8 | bytes[i];
-    return load_delivery(core, bytes[0], number, value, value_length);
-}
-
-static int compare(const void *left, const void *right)
-{
-    uint64_t a = (*(struct delivery *const *)left)->number;
-    uint64_t b = (*(struct delivery *const *)right)->number;
-
-    return a < b ? -1 : a > b;
-}
-
-static int start_hook(struct core *core, struct hook *hook, int64_t now)
-{
-    struct delivery **all = calloc(hook->deliveries.count + 1, sizeof(struct delivery *));
-    const struct map_entry *entry;
-    size_t count = 0;
-    int r = 0;
-
-    if (!all)
-        return -ENOMEM;
-    for (size_t position = 0; (entry = map_next(&hook->deliveries, &position));)
-        all[count++] = (struct delivery *)(uintptr_t)entry->value;
-    qsort(all, count, sizeof(struct delivery *), compare);
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        link_last(hook, all[i]);
-        if (all[i]->row.state == CORE_DELIVERY_PARKED)
-            continue;
-        r = delivery_unpark(core, hook, all[i]);
-        if (r == 0)
-            lane_update(hook, all[i]->lane, now);
-    }
-    free(all);
-    hook->shown = hook->row.number;
-    return r;
-}
-
-int deliveries_start(struct core *core, int64_t now)
-{
-    int r = 0;
-
-    for (unsigned i = 0; r == 0 && i < CORE_HOOKS_MAX; i++)
-        if (core->hooks[i])
-            r = start_hook(core, core->hooks[i], now);
-    return r;
-}
-
-/* --- for core_check --- */
-
-static const char *check_lane(const struct lane *lane)
-{
-    const struct delivery *first = lane->first;
-
-    if (!first)
-        return "a lane is empty";
-    for (const struct delivery *delivery = first; delivery; delivery = delivery->lane_next)
-        if (delivery->lane_next && delivery->lane_next->number <= delivery->number)
-            return "the deliveries of a customer are out of order";
-    if (lane->running && (lane->ready || lane->due.place))
-        return "two deliveries of one customer at a time";
-    if (!lane->running && !lane->ready && !lane->due.place)
-        return "a customer's deliveries are forgotten";
-    return NULL;
-}
-
-static const char *check_hook(const struct hook *hook)
-{
-    size_t count = 0, fresh = 0, running = 0, ended = 0;
-    const struct map_entry *entry;
-    const char *what = NULL;
-
-    for (const struct delivery *delivery = hook->first; delivery; delivery = delivery->next) {
-        count++;
-        fresh += !delivery->has_row;
-        running += delivery->running;
-        ended += delivery->ended;
-        if (delivery->has_row && delivery->number > hook->row.number)
-            return "a delivery has a row beyond its hook's place";
-        if (!delivery->has_row && delivery->number <= hook->row.number)
-            return "a delivery before its hook's place has no row";
-        if (!delivery->lane != (delivery->row.state == CORE_DELIVERY_PARKED))
-            return "a parked delivery is in the way, or another one in none";
-    }
-    for (size_t position = 0; !what && (entry = map_next(&hook->lanes, &position));)
-        what = check_lane((const struct lane *)(uintptr_t)entry->value);
-    if (!what && (count != hook->deliveries.count || fresh != hook->fresh ||
-                  running != hook->running || ended != hook->ended))
-        what = "the numbers of deliveries are wrong";
-    if (!what && fresh > DELIVERY_WINDOW)
-        what = "more events are shown than a record can have rows for";
-    return what;
-}
-
-const char *deliveries_check(const struct core *core)
-{
-    const char *what = NULL;
-
-    for (unsigned i = 0; core->started && !what && i < CORE_HOOKS_MAX; i++)
-        if (core->hooks[i])
-            what = check_hook(core->hooks[i]);
-    return what;
 }

@@ -7,8 +7,9 @@
  *
  * Held throughout: only durable events are told; of a customer's events an earlier one is over, or
  * parked, before a later one is tried; what was over durably is not tried again; what is parked has
- * failed for so long; retention keeps whatever is not over. And at the end, when faults stop: each
- * event has reached each hook.
+ * failed for so long; retention keeps whatever is not over. One customer's events fail nearly
+ * always with one hook, so that it is behind all the time, and the others are not. And at the end,
+ * when faults stop: each event has reached each hook.
  */
 #include "ledger.h"
 #include "need.h"
@@ -38,7 +39,7 @@ enum fate { OPEN, OVER, PARKED };
 struct told {
     enum fate fate;
     uint64_t sequence;
-    unsigned tries;
+    unsigned tries, gone; /* … in a row, by a helper that died, since the start */
     bool reached, dropped;
     int64_t failed_at; /* the first failure since the last retry that an operator asked for */
 };
@@ -72,7 +73,8 @@ struct world {
         uint64_t number;
     } running[RUNNING];
     size_t running_count;
-    uint64_t attempts, crashes, parks, refused;
+    unsigned bad_hook, bad_customer;
+    uint64_t attempts, crashes, parks, refused, behinds;
     jmp_buf failed;
 };
 
@@ -230,6 +232,7 @@ static void forget_lost(void)
         for (uint64_t i = 0; i < world.event_count; i++) {
             struct told *told = &world.events[i].told[hook];
 
+            told->gone = 0;
             if (told->sequence > kept) {
                 told->fate = OPEN;
                 told->sequence = 0;
@@ -268,7 +271,8 @@ static void raise_events(void)
     uint64_t count = burst ? 1 + prng_below(&world.prng, CORE_EVENTS_MAX)
                            : 1 + prng_below(&world.prng, 4),
              sequence, first, last;
-    unsigned only = (unsigned)prng_below(&world.prng, CUSTOMERS);
+    unsigned only = prng_chance(&world.prng, 500) ? world.bad_customer
+                                                  : (unsigned)prng_below(&world.prng, CUSTOMERS);
 
     if (world.event_count + count > EVENTS)
         return;
@@ -317,7 +321,7 @@ static bool read_event(uint64_t event, struct core_event *ret_event)
 
 static void show(unsigned hook)
 {
-    uint64_t from, through;
+    uint64_t from, through, pages = 0;
 
     while (core_hook_wants(world.core, hook, world.ledger.durable, &from, &through)) {
         if (from == 0 || through < from || through - from >= 256)
@@ -328,9 +332,14 @@ static void show(unsigned hook)
             read_event(from, &event);
             if (event.sequence > world.ledger.durable)
                 fail("event %llu is shown before it is durable", number(from));
-            if (core_hook_show(world.core, hook, &event, world.now) < 0)
+            int r = core_hook_show(world.core, hook, &event, world.now);
+            if (r == -ESTALE)
+                break; /* it has enough of these: it is asked again */
+            if (r < 0)
                 fail("event %llu cannot be shown", number(from));
         }
+        if (++pages > 2 * EVENTS + 1000)
+            fail("hook %u is never shown enough", hook);
     }
 }
 
@@ -409,6 +418,7 @@ static void end(size_t index, enum core_delivery_end how)
     told->reached |= how == CORE_DELIVERY_OK;
     if (r == -ENOSPC) { /* remembered: it is over as soon as the ledger takes it, or never was */
         world.refused++;
+        told->gone = 0;
         if (how == CORE_DELIVERY_OK) {
             told->fate = OVER;
             told->sequence = UINT64_MAX;
@@ -419,6 +429,10 @@ static void end(size_t index, enum core_delivery_end how)
     }
     if (r != CORE_OK)
         fail("the end of event %llu: %d", number(event), r);
+    if (how == CORE_DELIVERY_GONE && ++told->gone >= CORE_DELIVERY_GONE_MAX)
+        how = CORE_DELIVERY_FAILURE;
+    if (how == CORE_DELIVERY_FAILURE)
+        told->gone = 0;
     if (how == CORE_DELIVERY_OK) {
         told->fate = OVER;
         told->sequence = world.ledger.count;
@@ -531,11 +545,31 @@ static void check_needed(void)
 
     for (unsigned hook = 0; hook < HOOKS; hook++)
         for (uint64_t i = 1; i <= world.event_count && i < needed; i++)
-            if (is_for(hook, i) && event_at(i)->told[hook].fate != OVER)
+            if (world.hooks[hook].policy.types != 0 && is_for(hook, i) &&
+                event_at(i)->told[hook].fate != OVER)
                 fail("event %llu may go, and hook %u needs it", number(i), hook);
 }
 
 /* --- runs --- */
+
+static void end_some(void)
+{
+    size_t index = prng_below(&world.prng, world.running_count);
+    bool bad = world.running[index].hook == world.bad_hook &&
+               event_at(world.running[index].number)->customer == world.bad_customer;
+
+    end(index,
+        prng_chance(&world.prng, bad ? 200 : 750) ? CORE_DELIVERY_OK : CORE_DELIVERY_FAILURE);
+}
+
+static void count_behinds(void)
+{
+    struct core_hook_summary summary;
+
+    for (unsigned hook = 0; hook < HOOKS; hook++)
+        if (core_hook_summary(world.core, hook, &summary))
+            world.behinds += summary.behind;
+}
 
 static void step(void)
 {
@@ -553,8 +587,7 @@ static void step(void)
     else if (chosen < 700)
         (void)try_next();
     else if (chosen < 880 && world.running_count > 0)
-        end(prng_below(&world.prng, world.running_count),
-            prng_chance(&world.prng, 650) ? CORE_DELIVERY_OK : CORE_DELIVERY_FAILURE);
+        end_some();
     else if (chosen < 930)
         later(prng_wait(&world.prng, chosen < 920 ? 400 : 20000));
     else if (chosen < 950)
@@ -633,11 +666,14 @@ static void play(void)
                        .delay_min = 100,
                        .delay_max = 5000,
                        .park_after = 20000}};
+    world.bad_hook = (unsigned)prng_below(&world.prng, HOOKS);
+    world.bad_customer = (unsigned)prng_below(&world.prng, CUSTOMERS);
     start();
     for (int i = 0; i < STEPS; i++) {
         step();
         settle();
         check_needed();
+        count_behinds();
     }
     calm_down();
     check_needed();
@@ -665,9 +701,9 @@ static bool run_seed(uint64_t seed, bool with_trace)
     if (setjmp(world.failed) == 0) {
         play();
         printf("seed %llu: ok (events %llu, attempts %llu, parked %llu, crashes %llu, refused "
-               "%llu)\n",
+               "%llu, behind %llu)\n",
                number(seed), number(world.event_count), number(world.attempts), number(world.parks),
-               number(world.crashes), number(world.refused));
+               number(world.crashes), number(world.refused), number(world.behinds));
         held = true;
     }
     core_free(world.core);

@@ -477,7 +477,7 @@ HOOK_TEST(a_backlog_is_delivered_from_the_disk, "[hooks]\non_event = /bin/true\n
                      customer);
     }
     json_decref(harness_call(&fixture.client, "ping", "{}"));
-    wait_figure("on_event", "waiting", 240);
+    wait_figure("on_event", "waiting", 200);
     start_again(SIGTERM); /* a clean stop puts all of it into the store */
     come();
     bool seen[COUNT + 1] = {false};

@@ -203,7 +203,7 @@ struct delivery_image {
     uint32_t attempt;     /* of the next try */
     int32_t status;
     uint16_t customer_length;
-    uint16_t reserved;
+    uint16_t after; /* of BEHIND: the event itself is over, or has a row */
     char message[CORE_DELIVERY_MESSAGE_SIZE];
 };
 
