@@ -10,6 +10,12 @@
 #include <string.h>
 #include <strings.h>
 
+/* Where nothing is said, the app that knows the sessions may. */
+static const char *app_url(const struct config *config)
+{
+    return config->http.trusted_origins ? NULL : config->better_auth.url;
+}
+
 bool exchange_origin_is_trusted(const struct exchange *exchange)
 {
     const struct config *config = exchange->server->config;
@@ -17,7 +23,18 @@ bool exchange_origin_is_trusted(const struct exchange *exchange)
 
     if (!origin)
         origin = exchange_header(exchange, MHD_HTTP_HEADER_REFERER);
-    return origin_is_trusted(config->http.trusted_origins, config->better_auth.url, origin);
+    return origin_is_trusted(config->http.trusted_origins, app_url(config), origin);
+}
+
+/* A page of any site can have its own name lead to this machine, and its browser then takes our
+ * answers for that site's. The name is still in Host. */
+static bool host_is_trusted(const struct exchange *exchange)
+{
+    const struct config *config = exchange->server->config;
+    const char *host = exchange_header(exchange, MHD_HTTP_HEADER_HOST);
+
+    return !host || exchange_is_unix(exchange) ||
+           origin_host_is_trusted(config->http.trusted_origins, app_url(config), host);
 }
 
 /* "Bearer TOKEN": the token, or NULL. */
@@ -26,7 +43,8 @@ static const char *bearer(const struct exchange *exchange)
     static const char scheme[] = "Bearer";
     const char *value = exchange_header(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
 
-    if (!value || strncasecmp(value, scheme, sizeof scheme - 1) != 0)
+    if (!value || exchange->head.has_wrong_authorization ||
+        strncasecmp(value, scheme, sizeof scheme - 1) != 0)
         return NULL;
     value += sizeof scheme - 1;
     if (*value != ' ')
@@ -91,10 +109,37 @@ static bool admit_post(struct exchange *exchange)
     return true;
 }
 
+/* Whoever sends credentials does not mean to be judged without them. */
+static bool has_wrong_credentials(const struct exchange *exchange)
+{
+    enum route_kind kind = exchange->route.kind;
+
+    return (kind == ROUTE_ENDPOINT || kind == ROUTE_METHOD || kind == ROUTE_EVENTS) &&
+           exchange->head.authorizations > 0 && !bearer(exchange);
+}
+
+static bool admit_caller(struct exchange *exchange)
+{
+    if (has_wrong_credentials(exchange))
+        exchange_refuse_error(exchange, PROTO_ERROR_UNAUTHENTICATED,
+                              "the header Authorization can be Bearer TOKEN only", NULL);
+    else if (exchange->route.kind == ROUTE_ENDPOINT && !has_session(exchange))
+        exchange_refuse_error(exchange, PROTO_ERROR_UNAUTHENTICATED,
+                              "a session is needed, in the header Cookie or Authorization", NULL);
+    return exchange->state != EXCHANGE_ANSWERED;
+}
+
 bool exchange_admit(struct exchange *exchange)
 {
     const char *prefix = exchange->server->config->http.prefix;
 
+    if (!host_is_trusted(exchange)) {
+        exchange_refuse_error(exchange, PROTO_ERROR_PERMISSION_DENIED,
+                              "over TCP, the header Host must name this machine (127.0.0.1, [::1], "
+                              "localhost) or the host of one of [http] trusted_origins",
+                              NULL);
+        return false;
+    }
     if (route_find(prefix, exchange->target, exchange->path_length, &exchange->route) < 0) {
         exchange_refuse(exchange, 404, proto_error_code(PROTO_ERROR_NOT_FOUND),
                         "there is nothing at that path", NULL);
@@ -110,10 +155,5 @@ bool exchange_admit(struct exchange *exchange)
                         "that path takes another method: see the header Allow", NULL);
         return false;
     }
-    if (exchange->route.kind == ROUTE_ENDPOINT && !has_session(exchange)) {
-        exchange_refuse_error(exchange, PROTO_ERROR_UNAUTHENTICATED,
-                              "a session is needed, in the header Cookie or Authorization", NULL);
-        return false;
-    }
-    return exchange->verb != VERB_POST || admit_post(exchange);
+    return admit_caller(exchange) && (exchange->verb != VERB_POST || admit_post(exchange));
 }

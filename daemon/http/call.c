@@ -33,24 +33,21 @@ static void json_cleanup(json_t **json)
 
 /* --- who asks --- */
 
-/* What a proxy adds. What it passes on is somebody else's request, and has none of its roles. */
-static bool is_passed_on(const struct exchange *exchange)
+static int connection_fd(const struct exchange *exchange)
 {
-    static const char *const names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
-                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (exchange_header(exchange, names[i]))
-            return true;
-    return false;
+    return info ? info->connect_fd : -1;
 }
 
-static int socket_domain(int fd)
+bool exchange_is_unix(const struct exchange *exchange)
 {
     int domain = 0;
     socklen_t length = sizeof(domain);
 
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 ? -errno : domain;
+    return getsockopt(connection_fd(exchange), SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+           domain == AF_UNIX;
 }
 
 static int find_roles(const struct exchange *exchange, int fd, unsigned *ret_roles)
@@ -73,17 +70,15 @@ static int find_roles(const struct exchange *exchange, int fd, unsigned *ret_rol
     return 0;
 }
 
+/* What a proxy passes on is somebody else's request, and has none of its roles. */
 static int find_caller(const struct exchange *exchange, bool has_session, struct caller *ret_caller)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct caller caller = {.has_session = has_session};
     int r = 0;
 
-    if (!has_session && info && socket_domain(info->connect_fd) == AF_UNIX &&
-        !is_passed_on(exchange)) {
+    if (!has_session && !exchange->head.is_passed_on && exchange_is_unix(exchange)) {
         caller.is_local = true;
-        r = find_roles(exchange, info->connect_fd, &caller.roles);
+        r = find_roles(exchange, connection_fd(exchange), &caller.roles);
     }
     if (r == 0)
         *ret_caller = caller;

@@ -55,22 +55,35 @@ const char *exchange_header(const struct exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
+static uint64_t drain_max(const struct exchange *exchange)
+{
+    uint64_t limit = (uint64_t)exchange->server->config->http.body_size;
+
+    return limit > DRAIN_MAX ? limit : DRAIN_MAX;
+}
+
 static void refuse_length(struct exchange *exchange)
 {
     exchange_refuse(exchange, 413, proto_error_code(PROTO_ERROR_INVALID_REQUEST),
                     "the body is larger than [http] body_size", NULL);
 }
 
-/* With the request's head. */
-static void begin(struct exchange *exchange, const char *method)
+/* With the request's head. What refuses it here ends the connection: its body is not read. */
+static void begin(struct exchange *exchange, const char *method, const char *version)
 {
     const char *length = exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
+    head_read(exchange->connection, version, &exchange->head);
     exchange->state = EXCHANGE_BODY;
     exchange->verb = route_verb(method);
     link_awaits(&exchange->server->links, link_of(exchange->connection));
-    if (length && strtoull(length, NULL, 10) > DRAIN_MAX)
+    if (exchange->head.wrong) {
+        exchange->is_last = true;
+        exchange_refuse_error(exchange, PROTO_ERROR_INVALID_REQUEST, exchange->head.wrong, NULL);
+    } else if (length && strtoull(length, NULL, 10) > drain_max(exchange)) {
+        exchange->is_last = true;
         refuse_length(exchange);
+    }
 }
 
 static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t length)
@@ -81,7 +94,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     exchange->length += length;
     if (exchange->length > limit) {
         exchange->is_too_long = true;
-        return exchange->length > DRAIN_MAX ? MHD_NO : MHD_YES;
+        return exchange->length > drain_max(exchange) ? MHD_NO : MHD_YES;
     }
     body = realloc(exchange->body, exchange->length);
     if (!body)
@@ -144,11 +157,11 @@ enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, co
 {
     struct exchange *exchange = *context;
 
-    (void)cls, (void)connection, (void)url, (void)version;
+    (void)cls, (void)connection, (void)url;
     if (!exchange)
         return MHD_NO;
     if (exchange->state == EXCHANGE_HEAD) {
-        begin(exchange, method);
+        begin(exchange, method, version);
     } else if (*upload_data_size > 0) {
         size_t length = *upload_data_size;
 

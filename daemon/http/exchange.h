@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "head.h"
 #include "route.h"
 #include <jansson.h>
 #include <microhttpd.h>
@@ -37,6 +38,7 @@ struct exchange {
     size_t path_length;
     char *body;
     size_t length;
+    struct head head;
     bool is_too_long;
     bool is_last; /* on its connection, which is closed behind the answer */
     enum route_verb verb;
@@ -89,6 +91,8 @@ void exchange_call(struct exchange *exchange);
 /* Whether the caller may ask for the route's method, naming the parameters of `present` (bits):
  * else the request has been refused. */
 bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t present);
+/* Whether it came over a Unix socket. */
+bool exchange_is_unix(const struct exchange *exchange);
 /* How long creditd-serve may take, ms. */
 uint32_t exchange_patience(const struct server *server);
 void exchange_events(struct exchange *exchange);

@@ -122,3 +122,34 @@ bool origin_is_trusted(const char *trusted, const char *app, const char *url)
             return true;
     return false;
 }
+
+/* host[:port], and the host that is in an origin: "https://host[:port]". */
+static bool is_host_of(const char *host, size_t length, const char *url, size_t url_length)
+{
+    char origin[ORIGIN_MAX];
+    const char *other;
+
+    if (origin_of(url, url_length, origin) < 0)
+        return false;
+    other = strstr(origin, "://") + 3;
+    return host_length(other, strlen(other)) == length && strncasecmp(host, other, length) == 0;
+}
+
+bool origin_host_is_trusted(const char *trusted, const char *app, const char *host)
+{
+    static const char local[] = "http://127.0.0.1 http://[::1] http://localhost";
+    size_t length = host_length(host, strlen(host)), url_length;
+    const char *lists[] = {local, trusted};
+    const char *word;
+
+    if (length == 0 || (host[length] && host[length] != ':') ||
+        (host[length] && parse_port(host + length + 1, strlen(host + length + 1)) < 0))
+        return false;
+    if (app && is_host_of(host, length, app, strlen(app)))
+        return true;
+    for (size_t i = 0; i < 2; i++)
+        while ((word = next_word(&lists[i], &url_length)))
+            if (is_host_of(host, length, word, url_length))
+                return true;
+    return false;
+}

@@ -18,3 +18,5 @@ const char *origin_first_wrong(const char *words, size_t *ret_length);
 /* Whether the URL's origin is one of those of `trusted` (words; NULL: none) or that of `app` (a
  * URL; NULL: none). */
 bool origin_is_trusted(const char *trusted, const char *app, const char *url);
+/* Whether a Host header, host[:port], names this machine, or the host of one of those. */
+bool origin_host_is_trusted(const char *trusted, const char *app, const char *host);

@@ -390,3 +390,34 @@ HTTP_TEST(connections, drop_by_drop_is_too_slow, &fixture, NULL, "timeout = 1s\n
         close(fd);
     }
 }
+
+/* What a proxy may have read otherwise: the rest of the connection is not taken for requests. */
+CONNECTION_TEST(what_can_be_read_in_two_ways_ends_its_connection)
+{
+#define TWO(headers, body) "POST /v1/ping HTTP/1.1\r\nHost: x\r\n" JSON headers "\r\n" body
+    static const char *const requests[] = {
+        TWO("Content-Length: 2\r\nContent-Length: 3\r\n", "{} "),
+        TWO("Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"),
+        TWO("Content-Length: 2\r\nTransfer-Encoding: xchunked\r\n", "{}"),
+        TWO("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"),
+        TWO("Host: y\r\nContent-Length: 2\r\n", "{}"),
+        TWO("Cookie: a=b\r\nCookie: c=d\r\n", ""),
+        TWO("Authorization: Bearer a\r\nAuthorization: Bearer b\r\n", ""),
+        TWO("X-Forwarded-For : 1\r\n", ""),
+    };
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        struct http_answer answer;
+        int fd = http_connect(&fixture);
+
+        http_send(fd, requests[i], strlen(requests[i]));
+        http_send_request(fd, "GET", "/livez", NULL, NULL);
+        http_receive(fd, false, &answer);
+        cr_assert_eq(answer.status, 400, "%zu: %u", i, answer.status);
+        http_answer_deinit(&answer);
+        http_receive(fd, false, &answer);
+        cr_assert_eq(answer.status, 0, "%zu: %u", i, answer.status);
+        http_answer_deinit(&answer);
+        close(fd);
+    }
+}

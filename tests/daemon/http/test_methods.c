@@ -95,6 +95,7 @@ METHOD_TEST(a_process_at_the_unix_socket_has_its_own_roles)
     static const char *const proxies[] = {
         "X-Forwarded-For: 1.2.3.4\r\n", "X-Forwarded-Host: x\r\n", "Forwarded: for=1.2.3.4\r\n",
         "X-Forwarded-Proto: https\r\n", "X-Real-IP: 1.2.3.4\r\n",  "Via: 1.1 proxy\r\n",
+        "x-forwarded-whatever:\r\n",
     };
 
     check_post("credits.balance", JSON, BALANCE_OF_CUSTOMER, 200, NULL);
@@ -327,4 +328,63 @@ METHOD_TEST(the_configuration_is_read_anew)
     kill(fixture.http.pid, SIGHUP);
     http_ask(&fixture, &answer, "GET", "/new/customer/retrieve", BEARER("u_1"), NULL);
     http_check(&answer, 200, NULL);
+}
+
+/* Nobody who sends credentials is judged without them. */
+METHOD_TEST(credentials_that_are_no_session_are_none)
+{
+    static const char *const wrong[] = {"Basic eDp5", "", "Bearer", "Bearer ", "Bearerx good:u_1"};
+    static const char nul[] = "POST /v1/push.list HTTP/1.1\r\nHost: x\r\n"
+                              "Authorization: Bea\0rer x\r\n\r\n";
+    struct http_answer answer;
+    int fd = http_connect(&fixture);
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char headers[256];
+
+        snprintf(headers, sizeof(headers), "Authorization: %s\r\n" JSON, wrong[i]);
+        check_post("push.list", headers, NULL, 401, "unauthenticated");
+        check_post("credits.balance", headers, BALANCE_OF_CUSTOMER, 401, "unauthenticated");
+        http_ask(&fixture, &answer, "GET", "/v1/events", headers, NULL);
+        http_check(&answer, 401, "unauthenticated");
+        http_ask(&fixture, &answer, "GET", "/livez", headers, NULL);
+        http_check(&answer, 200, NULL);
+    }
+    http_send(fd, nul, sizeof(nul) - 1);
+    http_receive(fd, false, &answer);
+    cr_assert(answer.status == 401 || answer.status == 400, "%u", answer.status);
+    http_answer_deinit(&answer);
+    close(fd);
+}
+
+/* A page whose name leads to this machine (DNS rebinding) is of the same origin as we then are. */
+METHOD_TEST(over_tcp_the_host_is_looked_at)
+{
+    static const struct {
+        const char *host;
+        unsigned status;
+    } hosts[] = {{"127.0.0.1", 200},
+                 {"localhost:8180", 200},
+                 {"[::1]:1", 200},
+                 {"app.example:1", 200},
+                 {"evil.example", 403},
+                 {"127.0.0.1:9.evil.example", 403},
+                 {"", 403}};
+    struct http_answer answer;
+    char request[256];
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        int tcp = http_connect_tcp(&fixture), local = http_connect(&fixture);
+
+        snprintf(request, sizeof(request), "GET /livez HTTP/1.1\r\nHost: %s\r\n\r\n",
+                 hosts[i].host);
+        http_send(tcp, request, strlen(request));
+        http_receive(tcp, false, &answer);
+        http_check(&answer, hosts[i].status, hosts[i].status == 200 ? NULL : "permission_denied");
+        http_send(local, request, strlen(request));
+        http_receive(local, false, &answer);
+        http_check(&answer, 200, NULL);
+        close(tcp);
+        close(local);
+    }
 }

@@ -107,3 +107,24 @@ Test(origin, words_that_are_none)
               0);
     cr_assert_eq(length, strlen("*.b.example"));
 }
+
+Test(origin, hosts)
+{
+    static const char words[] = "https://app.example, http://other.example:3000";
+    static const char *const trusted[] = {
+        "127.0.0.1", "127.0.0.1:80",     "LOCALHOST:1", "[::1]:8080",
+        "[::1]",     "app.example:8443", "App.Example", "other.example",
+    };
+    static const char *const others[] = {
+        "",         "evil.example", "127.0.0.1.evil.example", "localhost@evil.example",
+        "[::2]",    "localhost:x",  "app.example:99999",      "app.example/",
+        "::1",      "xapp.example", "localhost evil",         "127.0.0.2",
+        "[::1]:80x"};
+
+    for (size_t i = 0; i < sizeof(trusted) / sizeof(trusted[0]); i++)
+        cr_assert(origin_host_is_trusted(words, NULL, trusted[i]), "%s", trusted[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        cr_assert_not(origin_host_is_trusted(words, NULL, others[i]), "%s", others[i]);
+    cr_assert(origin_host_is_trusted(NULL, "https://app.example/api", "app.example"));
+    cr_assert_not(origin_host_is_trusted(NULL, NULL, "app.example"));
+}
