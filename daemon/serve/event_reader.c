@@ -386,18 +386,25 @@ static void job_begin(struct event_reader *reader, const struct event_read *firs
     job_free(job);
 }
 
-/* A read that can be served, but not from the cache. */
-static const struct event_read *first_due(const struct event_reader *reader)
+/* A read that can be served, but not from the cache: of those who follow and those who do not in
+ * turn. */
+static const struct event_read *first_due(struct event_reader *reader)
 {
+    const struct event_read *follows = NULL, *looks = NULL;
     struct list *link;
 
     for (link = reader->reads.next; link != &reader->reads; link = link->next) {
         const struct event_read *read = CONTAINER_OF(link, struct event_read, link);
 
-        if (read->from <= reader->through)
-            return read;
+        if (read->from > reader->through)
+            continue;
+        if (read->wait && follows == NULL)
+            follows = read;
+        else if (!read->wait && looks == NULL)
+            looks = read;
     }
-    return NULL;
+    reader->followed = follows != NULL && (looks == NULL || !reader->followed);
+    return reader->followed ? follows : looks;
 }
 
 /* --- from outside --- */

@@ -7,7 +7,9 @@
  * within event_reader_read; then the page holds some of them, in order and without a gap between
  * them, or says that events are gone. What was read lately is in a cache, so that those who follow
  * live share one reading of the disk. The rest is read by a worker thread, one at a time: libuv has
- * four for everything (transactions.h). Whoever asks is served in turn.
+ * four for everything (transactions.h). Whoever asks is served in turn, and those who follow
+ * (hooks, subscriptions) have every second reading at least: however many look at what was, what
+ * comes is told.
  */
 #pragma once
 
@@ -40,7 +42,7 @@ struct event_read {
     uint64_t from;
     size_t limit;   /* 1 to EVENT_PAGE_MAX */
     uint32_t types; /* bits 1 << enum core_event_type: those whose envelopes are wanted */
-    bool wait;      /* until there is an event `from`; else the page is empty then */
+    bool wait;      /* it follows: until there is an event `from`; else the page is empty then */
     event_read_function function;
     void *userdata;
     struct list link; /* the reader's */
@@ -48,11 +50,12 @@ struct event_read {
 
 struct event_reader {
     struct serve *serve;
-    struct list reads; /* struct event_read, link: in the order in which they are served */
+    struct list reads; /* struct event_read, link: in the order in which they came */
     struct event_job *job;
     struct event_cache cache;
     uint64_t through; /* the last event that is durable */
     bool changed;     /* there may be a read that can be served */
+    bool followed;    /* the last job was for who follows */
     bool stopping;
 };
 

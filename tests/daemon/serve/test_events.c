@@ -502,6 +502,38 @@ FIXTURE_TEST(events, who_waits_for_events_is_not_idle, &fixture, "[limits]\nidle
     harness_connection_deinit(&reader);
 }
 
+/* However many pages others look at, who follows has every second reading of the ledger. */
+FIXTURE_TEST(events, who_looks_does_not_hold_up_who_follows, &fixture, NULL)
+{
+    enum { PAGES = 24, PAGE = 64, LAST = 2 * PAGES * PAGE };
+    struct harness_connection reader;
+    struct harness_message message;
+    int64_t seen = 0;
+    int answers = 0;
+
+    for (int number = 1; number <= LAST; number++)
+        event_send(&fixture.client, number);
+    for (int number = 1; number <= LAST; number++) {
+        cr_assert(harness_receive(&fixture.client, &message));
+        harness_message_deinit(&message);
+    }
+    fixture_connect(&fixture, &reader);
+    harness_send(&reader, "event.subscribe", "{s:i}", "after", 0);
+    for (int page = 0; page < PAGES; page++)
+        harness_send(&reader, "event.list", "{s:i, s:i}", "after", LAST - (page + 1) * PAGE,
+                     "limit", 1);
+    while (seen < 10 * PAGE) {
+        cr_assert(harness_receive(&reader, &message));
+        if (message.type == 2)
+            cr_assert_eq(harness_int(message.params, "sequence"), ++seen);
+        else
+            answers++;
+        harness_message_deinit(&message);
+    }
+    cr_assert_leq(answers, 1 + 12, "subscribe's, and as many as there were pages");
+    harness_connection_deinit(&reader);
+}
+
 /* --- refusals --- */
 
 FIXTURE_TEST(events, what_is_wrong_is_named, &fixture, NULL)
