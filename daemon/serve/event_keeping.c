@@ -121,7 +121,7 @@ static void job_done(uv_work_t *work, int status)
     if (r < 0 && r != -ENOENT)
         log_error("which events are kept: %s", strerror(-r));
     event_keeping_gone(keeping, job->forget_through);
-    if (job->keep_place != 0)
+    if (job->keep_place != 0 && !keeping->again) /* somebody may need older ones since then */
         store_keep(keeping->serve->store, job->keep_place);
     free(job);
     forget(keeping);
@@ -129,10 +129,21 @@ static void job_done(uv_work_t *work, int status)
         event_keeping_pass(keeping);
 }
 
-/* From which record on? 0 with *ret_place, or the number of an event whose row is in the store. */
-static uint64_t needed_from(struct serve *serve, uint64_t *ret_place)
+/* Of those who need events, and of where they would stand after a crash. */
+static uint64_t needed_for_certain(struct event_keeping *keeping)
 {
-    uint64_t first, last, number = needed_by_all(serve);
+    struct store_watermarks marks;
+
+    store_get_watermarks(keeping->serve->store, &marks);
+    return claim_settle(&keeping->claim, needed_by_all(keeping->serve), marks.appended,
+                        marks.durable);
+}
+
+/* From which record on? 0 with *ret_place, or the number of an event whose row is in the store. */
+static uint64_t needed_from(struct event_keeping *keeping, uint64_t *ret_place)
+{
+    struct serve *serve = keeping->serve;
+    uint64_t first, last, number = needed_for_certain(keeping);
     struct core_event event;
     int r;
 
@@ -154,7 +165,7 @@ static void look(struct event_keeping *keeping)
 {
     struct serve *serve = keeping->serve;
     struct keeping_job *job;
-    uint64_t place, first, last, number = needed_from(serve, &place);
+    uint64_t place, first, last, number = needed_from(keeping, &place);
 
     if (number == 0)
         store_keep(serve->store, place);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "claim.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct keeping_job;
 struct event_keeping {
     struct serve *serve;
     struct keeping_job *job;
+    struct claim claim;
     uint64_t stored, oldest_place; /* as of the last look */
     uint64_t forget_through;       /* the last event whose record is gone */
     uint64_t lost;                 /* events that somebody still needed when they went */
