@@ -181,9 +181,10 @@ struct creditd_map;
 
 /* Makes a connection; nothing is sent yet, and the daemon need not be running. `path` NULL means:
  * the environment's CREDITD_SOCKET; or else the user's own daemon
- * ($XDG_RUNTIME_DIR/creditd/creditd.sock) if its socket is there now; or else the machine's,
- * /run/creditd/creditd.sock. The choice is made here, once: a connection never changes from one
- * ledger to another. 0, -EINVAL for an unknown flag, -ENAMETOOLONG for a path that no Unix socket
+ * ($XDG_RUNTIME_DIR/creditd/creditd.sock, or for users from uid 1000 on
+ * ~/.local/state/creditd/run/creditd.sock, where a daemon is that was started without a session) if
+ * its socket is there; or else the machine's, /run/creditd/creditd.sock. It is looked for until a
+ * daemon listens, and not again: a connection never changes from one ledger to another. 0, -EINVAL for an unknown flag, -ENAMETOOLONG for a path that no Unix socket
  * can have, -ENOMEM.
  */
 int creditd_open(struct creditd **ret_connection, const char *path, unsigned flags);
@@ -192,7 +193,8 @@ int creditd_open(struct creditd **ret_connection, const char *path, unsigned fla
  * creditd_dispatch() returns.
  */
 struct creditd *creditd_close(struct creditd *connection);
-/* The socket's path; lives as long as the connection. */
+/* The socket's path; lives as long as the connection. Where none was named, another may be found as
+ * long as no daemon has listened. */
 const char *creditd_path(const struct creditd *connection);
 /* For calls that name no timeout of their own. */
 void creditd_set_timeout(struct creditd *connection, uint32_t timeout);

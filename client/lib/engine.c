@@ -43,6 +43,7 @@ int engine_open(struct creditd **ret_connection, const char *path, unsigned flag
     }
     c->io = io;
     c->context = context;
+    c->seeks_path = path == NULL;
     c->flags = flags;
     c->timeout = CREDITD_TIMEOUT_DEFAULT;
     c->process = io->process(context);

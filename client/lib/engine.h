@@ -68,6 +68,7 @@ struct creditd {
     uint32_t timeout;
     long process; /* whose connection it is: see engine_check_process */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    bool seeks_path; /* nobody has named one, and it has never been connected */
 
     struct call_list calls, ended, stamped;
     struct call *unsent;

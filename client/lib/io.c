@@ -5,6 +5,8 @@
 #include "io.h"
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,8 @@
 #include <unistd.h>
 
 #define SYSTEM_SOCKET "/run/creditd/creditd.sock"
+/* People have ids from here on: below, the daemon takes the machine's directories. */
+#define FIRST_PERSON_UID 1000
 
 static int system_connect(void *context, const char *path)
 {
@@ -123,20 +127,44 @@ const struct client_io client_io_system = {
     .process = system_process,
 };
 
-/* secure_getenv: whoever starts a privileged program must not choose whom it pays. */
+/* "BASE/BELOW", where there is something of that name. */
+static bool find_below(const char *base, const char *below, char *buffer, size_t size)
+{
+    int n;
+
+    if (!base || base[0] != '/')
+        return false;
+    n = snprintf(buffer, size, "%s/%s", base, below);
+    return n > 0 && (size_t)n < size && access(buffer, F_OK) == 0;
+}
+
+/* A daemon that was started without a session, whose clients may have one, or not. */
+static bool find_below_home(char *buffer, size_t size)
+{
+    static const char below[] = ".local/state/creditd/run/creditd.sock";
+    const char *home = secure_getenv("HOME");
+    struct passwd user, *found = NULL;
+    char texts[4096];
+
+    if (geteuid() < FIRST_PERSON_UID)
+        return false;
+    if (home && home[0] == '/')
+        return find_below(home, below, buffer, size);
+    return getpwuid_r(geteuid(), &user, texts, sizeof texts, &found) == 0 && found &&
+           find_below(found->pw_dir, below, buffer, size);
+}
+
+/* As the daemon chooses, in daemon/util/config_paths.c.
+ * secure_getenv: whoever starts a privileged program must not choose whom it pays. */
 static const char *find_path(char *buffer, size_t size)
 {
-    const char *path = secure_getenv("CREDITD_SOCKET"), *runtime;
-    int n;
+    const char *path = secure_getenv("CREDITD_SOCKET");
 
     if (path && *path)
         return path;
-    runtime = secure_getenv("XDG_RUNTIME_DIR");
-    if (runtime && *runtime) {
-        n = snprintf(buffer, size, "%s/creditd/creditd.sock", runtime);
-        if (n > 0 && (size_t)n < size && access(buffer, F_OK) == 0)
-            return buffer;
-    }
+    if (find_below(secure_getenv("XDG_RUNTIME_DIR"), "creditd/creditd.sock", buffer, size) ||
+        find_below_home(buffer, size))
+        return buffer;
     return SYSTEM_SOCKET;
 }
 

@@ -24,5 +24,5 @@ struct client_io {
 
 extern const struct client_io client_io_system;
 
-/* Writes where the daemon's socket is. 0, or -ENAMETOOLONG. */
+/* Writes where the daemon's socket is; with NULL, where it is now. 0, or -ENAMETOOLONG. */
 int client_path(const char *path, char *ret_path, size_t size);

@@ -55,6 +55,8 @@ void link_connect(struct creditd *c)
 
     if (c->fd >= 0 || TAILQ_EMPTY(&c->calls) || c->io->clock(c->context) < c->retry_at)
         return;
+    if (c->seeks_path)
+        client_path(NULL, c->path, sizeof c->path); /* on failure the one that was found before */
     fd = c->io->connect(c->context, c->path);
     if (fd < 0) {
         note_trouble(c, "%s", strerrordesc_np(-fd) ? strerrordesc_np(-fd) : "cannot connect");
@@ -64,6 +66,7 @@ void link_connect(struct creditd *c)
         return;
     }
     c->fd = fd;
+    c->seeks_path = false; /* never from one ledger to another */
     c->has_progress = false;
 }
 

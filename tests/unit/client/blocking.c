@@ -3,7 +3,10 @@
 #include <creditd_uv.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -296,6 +299,73 @@ Test(paths, the_environment_names_the_socket)
     cr_assert_str_eq(creditd_path(c), "/run/creditd/creditd.sock");
     creditd_close(c);
     cr_assert_eq(creditd_open(&c, "/nowhere", 8), -EINVAL);
+}
+
+static void make_parents(char *path)
+{
+    for (char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+        *end = '\0';
+        cr_assert(mkdir(path, 0755) == 0 || errno == EEXIST);
+        *end = '/';
+    }
+}
+
+static void remove_parents(const char *top, char *path)
+{
+    cr_assert_eq(unlink(path), 0);
+    for (char *end; (end = strrchr(path, '/')) && (size_t)(end - path) >= strlen(top);) {
+        *end = '\0';
+        cr_assert_eq(rmdir(path), 0);
+    }
+}
+
+/* It is looked for until one listens: who starts the daemon and an app together gets that one. */
+Test(paths, a_daemon_that_comes_later_is_found)
+{
+    char top[] = "/tmp/creditd-test-XXXXXX", path[96];
+    struct creditd_ping_result result;
+
+    cr_assert_not_null(mkdtemp(top));
+    snprintf(path, sizeof path, "%s/creditd/creditd.sock", top);
+    make_parents(path);
+    unsetenv("CREDITD_SOCKET");
+    setenv("XDG_RUNTIME_DIR", top, 1);
+    cr_assert_eq(creditd_open(&c, NULL, CREDITD_NO_WAIT), 0);
+    cr_assert_str_eq(creditd_path(c), "/run/creditd/creditd.sock");
+    server_start(&server, 1);
+    cr_assert_eq(symlink(server.path, path), 0);
+    cr_assert_eq(creditd_ping(c, &result), 0);
+    cr_assert_str_eq(creditd_path(c), path);
+    creditd_close(c);
+    server_stop(&server);
+    remove_parents(top, path);
+}
+
+/* A daemon that was started without a session is below the home directory. */
+Test(paths, people_have_one_at_home)
+{
+    char top[] = "/tmp/creditd-test-XXXXXX", path[96];
+
+    cr_assert_not_null(mkdtemp(top));
+    cr_assert_eq(chmod(top, 0755), 0);
+    snprintf(path, sizeof path, "%s/.local/state/creditd/run/creditd.sock", top);
+    make_parents(path);
+    cr_assert_eq(symlink("/", path), 0);
+    unsetenv("CREDITD_SOCKET");
+    unsetenv("XDG_RUNTIME_DIR");
+    setenv("HOME", top, 1);
+    if (geteuid() < 1000) {
+        cr_assert_eq(creditd_open(&c, NULL, 0), 0);
+        cr_assert_str_eq(creditd_path(c), "/run/creditd/creditd.sock", "services have none");
+        creditd_close(c);
+        if (seteuid(1000) < 0)
+            cr_skip("this user cannot become another");
+    }
+    cr_assert_eq(creditd_open(&c, NULL, 0), 0);
+    cr_assert_str_eq(creditd_path(c), path);
+    creditd_close(c);
+    cr_assert_eq(seteuid(getuid()), 0);
+    remove_parents(top, path);
 }
 
 struct watched {
