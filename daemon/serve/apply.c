@@ -52,6 +52,16 @@ static int put(struct serve *serve, const struct apply *apply, const struct chan
         change.synced_at = changes->keeps_time ? synced_at : 0;
     }
     r = append(serve->core, &change, serve_now(serve), &sequence);
+    if (r == -E2BIG && changes->store && apply->input.source == CHANGES_TOLD) {
+        /* What is told must not be lost because it cannot be kept. */
+        log_warning("what a webhook tells of %.*s is too large to be kept: it is told, and what "
+                    "is stored stays as it was until it is read",
+                    (int)apply->key.length, apply->key.data);
+        change.key = (struct core_text){"", 0};
+        change.body = NULL;
+        change.length = 0;
+        r = append(serve->core, &change, serve_now(serve), &sequence);
+    }
     if (r != CORE_OK)
         return r;
     *ret_applied = (struct applied){

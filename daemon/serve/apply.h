@@ -27,7 +27,8 @@ struct applied {
 };
 
 /* CORE_OK; CORE_LOAD: what is stored must be brought in first (object_load.h); -E2BIG: it is too
- * large to be kept, and nothing of it is; another -errno. */
+ * large to be kept, and nothing of it is (what webhooks tell is told all the same); another -errno.
+ */
 int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied);
 /* The same for who cannot wait: what is stored is brought in, and then it is done. What fails is
  * logged. *reveals grows where it is done at once. */

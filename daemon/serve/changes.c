@@ -1,23 +1,11 @@
 /* See changes.h. */
 #include "changes.h"
+#include "changes_work.h"
 #include "object_compare.h"
 #include <errno.h>
 #include <proto/message.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BODY_MAX (63u * 1024u) /* the engine keeps nothing larger */
-
-struct work {
-    const struct changes_input *input;
-    const struct changes_stored *stored;
-    struct changes *changes;
-    msgpack_object old, new, previous;
-    bool has_old, has_previous;
-    msgpack_packer body, data;
-};
-
-enum compared { IS_NEW, IS_SAME, IS_OLDER, IS_CHANGED };
 
 enum record_table changes_table(enum core_event_type type)
 {
@@ -43,7 +31,7 @@ enum record_table changes_table(enum core_event_type type)
     }
 }
 
-static bool is_told(const struct work *work)
+bool work_is_told(const struct work *work)
 {
     return work->input->source == CHANGES_TOLD;
 }
@@ -73,8 +61,8 @@ static bool is_older(const struct work *work, const msgpack_object *old, const m
            object_text(old, "status").length > 0 && !is_pending(old) && is_pending(new);
 }
 
-static enum compared compare(const struct work *work, const msgpack_object *old,
-                             const msgpack_object *new)
+enum compared work_compare(const struct work *work, const msgpack_object *old,
+                           const msgpack_object *new)
 {
     if (old == NULL)
         return IS_NEW;
@@ -82,12 +70,12 @@ static enum compared compare(const struct work *work, const msgpack_object *old,
         work->changes->is_older = !work->input->is_list;
         return IS_OLDER;
     }
-    if (is_told(work) ? object_includes(old, new) : object_equal(old, new))
+    if (work_is_told(work) ? object_includes(old, new) : object_equal(old, new))
         return IS_SAME;
     return IS_CHANGED;
 }
 
-static bool is_young(const struct work *work, const msgpack_object *object)
+bool work_is_young(const struct work *work, const msgpack_object *object)
 {
     int64_t created;
 
@@ -97,10 +85,10 @@ static bool is_young(const struct work *work, const msgpack_object *object)
 
 /* --- telling --- */
 
-static void pack_state(const struct work *work, msgpack_packer *packer, const msgpack_object *old,
-                       const msgpack_object *new)
+void work_pack_state(const struct work *work, msgpack_packer *packer, const msgpack_object *old,
+                     const msgpack_object *new)
 {
-    if (old != NULL && is_told(work))
+    if (old != NULL && work_is_told(work))
         object_pack_merged(packer, old, new);
     else
         object_pack(packer, new);
@@ -113,8 +101,15 @@ static void pack_previous(const struct work *work, msgpack_packer *packer,
     bool created = type == CORE_EVENT_CUSTOMER_CREATED || type == CORE_EVENT_SUBSCRIPTION_CREATED ||
                    type == CORE_EVENT_REFUND_CREATED;
 
+    msgpack_object reduced;
+
+    if (old != NULL && work->is_reduced) { /* what is not stored says nothing */
+        if (object_reduce(&work->changes->zone, new, &reduced) < 0)
+            pack_break(packer);
+        new = &reduced;
+    }
     if (old != NULL)
-        object_pack_previous(packer, old, new, is_told(work));
+        object_pack_previous(packer, old, new, work_is_told(work));
     else if (work->has_previous && !created)
         object_pack(packer, &work->previous);
     else
@@ -122,8 +117,8 @@ static void pack_previous(const struct work *work, msgpack_packer *packer,
 }
 
 /* Where an event's data are is known once all are there: until then, how far in. */
-static void tell(struct work *work, enum core_event_type type, const msgpack_object *old,
-                 const msgpack_object *new)
+void work_tell(struct work *work, enum core_event_type type, const msgpack_object *old,
+               const msgpack_object *new)
 {
     struct changes *changes = work->changes;
     bool is_customer = changes_table(type) == TABLE_CUSTOMER;
@@ -147,7 +142,7 @@ static void tell(struct work *work, enum core_event_type type, const msgpack_obj
     };
     pack_map(&work->data, 2);
     pack_key(&work->data, "object");
-    pack_state(work, &work->data, old, new);
+    work_pack_state(work, &work->data, old, new);
     pack_key(&work->data, "previous_attributes");
     pack_previous(work, &work->data, type, old, new);
 }
@@ -170,13 +165,13 @@ static void place_events(struct changes *changes)
 static void store(struct work *work, const msgpack_object *old, const msgpack_object *new)
 {
     work->changes->store = true;
-    pack_state(work, &work->body, old, new);
+    work_pack_state(work, &work->body, old, new);
 }
 
 /* What was read is true of now, also where it says nothing new. */
 static void store_again(struct work *work, const msgpack_object *old)
 {
-    if (is_told(work))
+    if (work_is_told(work))
         return;
     work->changes->store = true;
     object_pack(&work->body, old);
@@ -194,7 +189,7 @@ static void delete_customer(struct work *work)
     pack_text_n(&work->body, id.data, id.length);
     pack_kv_text(&work->body, "object", "customer");
     pack_kv_bool(&work->body, "deleted", true);
-    tell(work, CORE_EVENT_CUSTOMER_DELETED, NULL, &work->new);
+    work_tell(work, CORE_EVENT_CUSTOMER_DELETED, NULL, &work->new);
 }
 
 static void change_customer(struct work *work)
@@ -203,172 +198,65 @@ static void change_customer(struct work *work)
     const msgpack_object *old = work->has_old && !work->stored->partial ? &work->old : NULL;
     bool is_gone = work->has_old && work->stored->partial;
 
-    if (is_told(work) && input->type == CORE_EVENT_CUSTOMER_DELETED) {
+    if (work_is_told(work) && input->type == CORE_EVENT_CUSTOMER_DELETED) {
         delete_customer(work);
         return;
     }
-    if (is_told(work) && is_gone)
+    if (work_is_told(work) && is_gone)
         return;
-    switch (compare(work, old, &work->new)) {
+    switch (work_compare(work, old, &work->new)) {
     case IS_SAME:
     case IS_OLDER:
         store_again(work, old);
         return;
     case IS_CHANGED:
         store(work, old, &work->new);
-        tell(work, CORE_EVENT_CUSTOMER_UPDATED, old, &work->new);
+        work_tell(work, CORE_EVENT_CUSTOMER_UPDATED, old, &work->new);
         return;
     case IS_NEW:
         break;
     }
     store(work, NULL, &work->new);
-    if (!is_told(work))
+    if (!work_is_told(work))
         return;
-    if (input->type == CORE_EVENT_CUSTOMER_CREATED || is_young(work, &work->new))
-        tell(work, CORE_EVENT_CUSTOMER_CREATED, NULL, &work->new);
+    if (input->type == CORE_EVENT_CUSTOMER_CREATED || work_is_young(work, &work->new))
+        work_tell(work, CORE_EVENT_CUSTOMER_CREATED, NULL, &work->new);
     if (input->type == CORE_EVENT_CUSTOMER_UPDATED)
-        tell(work, CORE_EVENT_CUSTOMER_UPDATED, NULL, &work->new);
+        work_tell(work, CORE_EVENT_CUSTOMER_UPDATED, NULL, &work->new);
 }
 
 static void change_refund(struct work *work)
 {
     const msgpack_object *old = work->has_old ? &work->old : NULL;
     struct core_text status = object_text(&work->new, "status");
-    enum compared compared = compare(work, old, &work->new);
+    enum compared compared = work_compare(work, old, &work->new);
     bool is_final = is_text(status, "succeeded") || is_text(status, "failed");
 
     if (compared == IS_SAME || compared == IS_OLDER)
         return;
     store(work, old, &work->new);
     if (old == NULL)
-        tell(work, CORE_EVENT_REFUND_CREATED, NULL, &work->new);
+        work_tell(work, CORE_EVENT_REFUND_CREATED, NULL, &work->new);
     if (!is_final ||
         (old != NULL &&
          object_text_is(old, "status", is_text(status, "failed") ? "failed" : "succeeded")))
         return;
-    tell(work, is_text(status, "failed") ? CORE_EVENT_REFUND_FAILED : CORE_EVENT_REFUND_SUCCEEDED,
-         old, &work->new);
+    work_tell(work,
+              is_text(status, "failed") ? CORE_EVENT_REFUND_FAILED : CORE_EVENT_REFUND_SUCCEEDED,
+              old, &work->new);
 }
 
 /* Nothing but webhooks tells of payments, so that each of them is news. */
 static void change_payment(struct work *work)
 {
     const msgpack_object *old = work->has_old ? &work->old : NULL;
-    enum compared compared = compare(work, old, &work->new);
+    enum compared compared = work_compare(work, old, &work->new);
 
     if (compared == IS_OLDER)
         return;
     if (compared != IS_SAME)
         store(work, old, &work->new);
-    tell(work, work->input->type, old, &work->new);
-}
-
-/* --- subscriptions --- */
-
-static bool became(const msgpack_object *old, const msgpack_object *new)
-{
-    return (object_text_is(new, "status", "canceled") &&
-            !object_text_is(old, "status", "canceled")) ||
-           (object_is_true(new, "cancel_at_period_end") &&
-            !object_is_true(old, "cancel_at_period_end"));
-}
-
-static void tell_changed(struct work *work, const msgpack_object *old, const msgpack_object *new)
-{
-    bool canceled = became(old, new) ||
-                    (is_told(work) && work->input->type == CORE_EVENT_SUBSCRIPTION_CANCELED);
-
-    tell(work, canceled ? CORE_EVENT_SUBSCRIPTION_CANCELED : CORE_EVENT_SUBSCRIPTION_UPDATED, old,
-         new);
-}
-
-static bool is_list_known(const struct work *work)
-{
-    return work->has_old && !work->stored->partial;
-}
-
-static void tell_new(struct work *work, const msgpack_object *new)
-{
-    const struct changes_input *input = work->input;
-    bool says_so = input->source == CHANGES_CREATED ||
-                   (is_told(work) && input->type == CORE_EVENT_SUBSCRIPTION_CREATED);
-
-    if (says_so || is_list_known(work) || (is_told(work) && is_young(work, new)))
-        tell(work, CORE_EVENT_SUBSCRIPTION_CREATED, NULL, new);
-    if (is_told(work) && input->type != CORE_EVENT_SUBSCRIPTION_CREATED)
-        tell(work, input->type, NULL, new);
-}
-
-static const msgpack_object *find_row(const msgpack_object *list, const msgpack_object *row)
-{
-    struct core_text id = object_id(row, "id");
-
-    for (uint32_t i = 0; id.length > 0 && i < list->via.array.size; i++) {
-        struct core_text own = object_id(&list->via.array.ptr[i], "id");
-
-        if (own.length == id.length && memcmp(own.data, id.data, id.length) == 0)
-            return &list->via.array.ptr[i];
-    }
-    return NULL;
-}
-
-static void change_subscription(struct work *work)
-{
-    const msgpack_object_array *rows = &work->old.via.array;
-    uint32_t count = work->has_old ? rows->size : 0;
-    const msgpack_object *old = work->has_old ? find_row(&work->old, &work->new) : NULL;
-    enum compared compared = compare(work, old, &work->new);
-
-    if (compared == IS_SAME || compared == IS_OLDER)
-        return;
-    work->changes->store = true;
-    work->changes->partial = !is_list_known(work);
-    work->changes->keeps_time = is_list_known(work);
-    pack_array(&work->body, count + (old == NULL));
-    if (old == NULL) /* newest first, as StellarTools lists them */
-        object_pack(&work->body, &work->new);
-    for (uint32_t i = 0; i < count; i++)
-        if (&rows->ptr[i] == old)
-            pack_state(work, &work->body, old, &work->new);
-        else
-            object_pack(&work->body, &rows->ptr[i]);
-    if (old == NULL)
-        tell_new(work, &work->new);
-    else
-        tell_changed(work, old, &work->new);
-}
-
-static uint32_t count_kept(const struct work *work)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; work->input->overtaken && work->has_old && i < work->old.via.array.size;
-         i++)
-        count += find_row(&work->new, &work->old.via.array.ptr[i]) == NULL;
-    return count;
-}
-
-static void change_list(struct work *work)
-{
-    const msgpack_object_array *rows = &work->new.via.array;
-    uint32_t kept = count_kept(work);
-
-    work->changes->store = true;
-    pack_array(&work->body, rows->size + kept);
-    for (uint32_t i = 0; kept > 0 && i < work->old.via.array.size; i++)
-        if (find_row(&work->new, &work->old.via.array.ptr[i]) == NULL)
-            object_pack(&work->body, &work->old.via.array.ptr[i]);
-    for (uint32_t i = 0; i < rows->size; i++) {
-        const msgpack_object *new = &rows->ptr[i];
-        const msgpack_object *old = work->has_old ? find_row(&work->old, new) : NULL;
-        enum compared compared = compare(work, old, new);
-
-        object_pack(&work->body, compared == IS_OLDER || compared == IS_SAME ? old : new);
-        if (compared == IS_CHANGED)
-            tell_changed(work, old, new);
-        else if (compared == IS_NEW && is_list_known(work) && object_id(new, "id").length > 0)
-            tell(work, CORE_EVENT_SUBSCRIPTION_CREATED, NULL, new);
-    }
+    work_tell(work, work->input->type, old, &work->new);
 }
 
 /* --- what a webhook's type says --- */
@@ -376,7 +264,7 @@ static void change_list(struct work *work)
 /* The status that it tells of; NULL: none. */
 static const char *status_told(const struct work *work)
 {
-    if (is_told(work))
+    if (work_is_told(work))
         switch (work->input->type) {
         case CORE_EVENT_REFUND_SUCCEEDED:
             return "succeeded";
@@ -442,7 +330,7 @@ static int take_status(struct work *work)
 
 /* --- the whole --- */
 
-static int unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
+int work_unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
 {
     size_t offset = 0;
 
@@ -456,6 +344,16 @@ static int unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_o
     }
 }
 
+static void read_reduced(struct work *work)
+{
+    const msgpack_object *rows = map_find(&work->old, "rows");
+
+    work->is_complete = object_is_true(&work->old, "complete");
+    work->is_reduced = rows != NULL && rows->type == MSGPACK_OBJECT_ARRAY;
+    if (work->is_reduced)
+        work->old = *rows;
+}
+
 static int read_all(struct work *work)
 {
     const struct changes_input *input = work->input;
@@ -466,9 +364,9 @@ static int read_all(struct work *work)
 
     work->new.type = MSGPACK_OBJECT_NIL;
     if (input->body != NULL)
-        r = unpack(zone, input->body, input->length, &work->new);
+        r = work_unpack(zone, input->body, input->length, &work->new);
     if (r == 0 && input->previous != NULL) {
-        r = unpack(zone, input->previous, input->previous_length, &work->previous);
+        r = work_unpack(zone, input->previous, input->previous_length, &work->previous);
         work->has_previous = r == 0;
     }
     if (r < 0)
@@ -481,8 +379,10 @@ static int read_all(struct work *work)
         return -EBADMSG;
     if (stored->body == NULL)
         return 0;
-    r = unpack(zone, stored->body, stored->length, &work->old);
+    r = work_unpack(zone, stored->body, stored->length, &work->old);
     /* What is stored and cannot be read is as good as nothing. */
+    if (r == 0 && old_is_list && work->old.type == MSGPACK_OBJECT_MAP)
+        read_reduced(work);
     work->has_old =
         r == 0 && work->old.type == (old_is_list ? MSGPACK_OBJECT_ARRAY : MSGPACK_OBJECT_MAP);
     return r == -ENOMEM ? r : 0;
@@ -496,9 +396,9 @@ static void change(struct work *work)
         break;
     case TABLE_SUBSCRIPTIONS:
         if (work->input->is_list)
-            change_list(work);
+            work_change_list(work);
         else
-            change_subscription(work);
+            work_change_subscription(work);
         break;
     case TABLE_REFUND:
         change_refund(work);
@@ -507,7 +407,7 @@ static void change(struct work *work)
         change_payment(work);
         break;
     case TABLE_COUNT_:
-        tell(work, work->input->type, NULL, &work->new);
+        work_tell(work, work->input->type, NULL, &work->new);
         break;
     default:
         store(work, NULL, &work->new);
@@ -522,7 +422,7 @@ int changes_make(const struct changes_input *input, const struct changes_stored 
     int r;
 
     memset(ret_changes, 0, sizeof(*ret_changes));
-    if (input->length > BODY_MAX)
+    if (input->length > BODY_MAX && input->table != TABLE_SUBSCRIPTIONS && !work_is_told(&work))
         return -E2BIG;
     if (!msgpack_zone_init(&ret_changes->zone, 8192))
         return -ENOMEM;

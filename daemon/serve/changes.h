@@ -13,7 +13,8 @@
  * - Subscriptions are kept as one list for each customer: what is new there was created; what
  *   became canceled, or is to be at its period's end, was canceled; all else was updated. One event
  *   each. Of a customer whose list was never read a partial list is kept: single subscriptions, to
- *   be compared with, never to be told.
+ *   be compared with, never to be told. So is one kept that has grown too large: with what tells of
+ *   a change alone, and saying whether it has all of them.
  * - Refunds: created once, then as their status says. Payments: as the webhook says.
  *
  * Webhooks are lost and overtake each other. One that is the first to name a young object (created
@@ -70,8 +71,9 @@ struct changes {
     msgpack_zone zone;
 };
 
-/* 0, -EBADMSG (no object of the table), -E2BIG or -ENOMEM: then there is nothing to deinit. What it
- * points to is in `ret_changes`, and in the input's bytes. */
+/* 0, -EBADMSG (no object of the table), -E2BIG (it was read, and is too large to be kept) or
+ * -ENOMEM: then there is nothing to deinit. What it points to is in `ret_changes`, and in the
+ * input's bytes. */
 int changes_make(const struct changes_input *input, const struct changes_stored *stored,
                  struct changes *ret_changes);
 void changes_deinit(struct changes *changes);

@@ -1,5 +1,6 @@
 /* See object_compare.h. */
 #include "object_compare.h"
+#include <errno.h>
 #include <proto/limits.h>
 #include <proto/message.h>
 #include <string.h>
@@ -174,4 +175,49 @@ void object_pack_merged(msgpack_packer *packer, const msgpack_object *old,
             object_pack(packer, &before->ptr[i].key);
             object_pack(packer, &before->ptr[i].val);
         }
+}
+
+/* --- reduced --- */
+
+static const char *const kept[] = {"id",          "customer_id",          "product_id",
+                                   "status",      "cancel_at_period_end", "current_period_end",
+                                   "canceled_at", "created_at",           "updated_at"};
+#define KEPT_COUNT (sizeof(kept) / sizeof(kept[0]))
+
+static bool is_short(const msgpack_object *value)
+{
+    switch (value->type) {
+    case MSGPACK_OBJECT_STR:
+        return value->via.str.size <= PROTO_ID_MAX;
+    case MSGPACK_OBJECT_ARRAY:
+    case MSGPACK_OBJECT_MAP:
+    case MSGPACK_OBJECT_BIN:
+    case MSGPACK_OBJECT_EXT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+int object_reduce(msgpack_zone *zone, const msgpack_object *object, msgpack_object *ret_object)
+{
+    msgpack_object_kv *members = msgpack_zone_malloc(zone, KEPT_COUNT * sizeof(*members));
+    uint32_t count = 0;
+
+    if (members == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < KEPT_COUNT && object->type == MSGPACK_OBJECT_MAP; i++) {
+        const msgpack_object *value = map_find(object, kept[i]);
+
+        if (value == NULL || !is_short(value))
+            continue;
+        members[count++] = (msgpack_object_kv){
+            .key = {.type = MSGPACK_OBJECT_STR,
+                    .via.str = {.size = (uint32_t)strlen(kept[i]), .ptr = kept[i]}},
+            .val = *value,
+        };
+    }
+    *ret_object =
+        (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = count, .ptr = members}};
+    return 0;
 }

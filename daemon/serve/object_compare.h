@@ -32,3 +32,6 @@ void object_pack_previous(msgpack_packer *packer, const msgpack_object *old,
 /* Packs `new`, with the members of `old` that it leaves out. */
 void object_pack_merged(msgpack_packer *packer, const msgpack_object *old,
                         const msgpack_object *new);
+/* What tells of a change of `object`: ids, states and times, all of them short. It points into
+ * both. 0 or -ENOMEM. */
+int object_reduce(msgpack_zone *zone, const msgpack_object *object, msgpack_object *ret_object);

@@ -579,6 +579,64 @@ WEBHOOK_TEST(a_long_list_changes_all_at_once)
     json_decref(list);
 }
 
+/* Twenty subscriptions with as much metadata as a session may give them. */
+static void add_large_list(void)
+{
+    char large[4001];
+
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    for (int k = 0; k < 20; k++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "sub_%d", k);
+        fake_add_subscription(&fixture.sync, id, "cus_1");
+        pthread_mutex_lock(&fixture.sync.lock);
+        json_object_set_new(json_array_get(fixture.sync.subscriptions, k), "metadata",
+                            json_pack("{s:s}", "x", large));
+        pthread_mutex_unlock(&fixture.sync.lock);
+    }
+}
+
+static void expect_large_list(void)
+{
+    json_t *list = call("subscription.list", "{s:s}", "customer_id", "cus_1"), *row;
+
+    cr_expect_eq(json_array_size(json_object_get(list, "data")), 20);
+    cr_expect_not(harness_bool(list, "stale"));
+    row = json_array_get(json_object_get(list, "data"), 0);
+    cr_expect_eq(strlen(harness_text(json_object_get(row, "metadata"), "x")), 4000);
+    json_decref(list);
+}
+
+/* It is not kept, but nothing of what happens to it is lost. */
+WEBHOOK_TEST(of_a_list_that_is_too_large_all_is_told)
+{
+    const struct hook canceled = {"wh_1", "subscription.canceled", SUB("canceled", 20)};
+    const struct hook again = {"wh_2", "subscription.canceled", SUB("canceled", 20)};
+
+    json_decref(
+        call("credits.balance", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1"));
+    fixture.sync.page_size = 5;
+    add_large_list();
+    expect_large_list();
+    expect(&canceled, "c1");
+    expect(&canceled, "d0");
+    fake_sync_wait(&fixture.sync.balances, 2);
+    restart(SIGKILL);
+    expect(&again, "0");
+    pthread_mutex_lock(&fixture.sync.lock);
+    json_object_set_new(json_array_get(fixture.sync.subscriptions, 3), "status",
+                        json_string("canceled"));
+    json_object_set_new(json_array_get(fixture.sync.subscriptions, 2), "status",
+                        json_string("paused"));
+    pthread_mutex_unlock(&fixture.sync.lock);
+    for (int k = 0; k < 2; k++)
+        expect_large_list();
+    expect_types("subscription.canceled, subscription.canceled, subscription.updated, "
+                 "subscription.updated");
+}
+
 /* The list is in the store, and not in memory, when the answer to a create comes. */
 WEBHOOK_TEST(a_create_finds_the_list_that_is_stored)
 {

@@ -453,6 +453,75 @@ Test(changes, single_subscriptions)
     }
 }
 
+/* --- a list that is too large --- */
+
+#define LEAN(status, day)                                                                          \
+    "{\"id\": \"sub_1\", \"customer_id\": \"cus_1\", \"status\": \"" status "\", " UPDATED(day) "}"
+#define FAT(status, day)                                                                           \
+    "{\"id\": \"sub_1\", \"metadata\": {\"n\": \"1\"}, \"customer_id\": \"cus_1\", \"status\": "   \
+    "\"" status "\", " UPDATED(day) "}"
+#define REDUCED(complete, rows) "{\"complete\": " complete ", \"rows\": [" rows "]}"
+#define OTHER "{\"id\": \"sub_2\", \"customer_id\": \"cus_1\", \"status\": \"active\"}"
+
+Test(changes, reduced_lists)
+{
+    static const struct row rows[] = {
+        {.what = "told that it was canceled",
+         .source = CHANGES_TOLD,
+         .type = CORE_EVENT_SUBSCRIPTION_CANCELED,
+         .stored = REDUCED("true", LEAN("active", 02)),
+         .body = FAT("canceled", 03),
+         .kept = REDUCED("true", LEAN("canceled", 03)),
+         .flags = PARTIAL,
+         .events = "subscription.canceled/cus_1/ {\"status\":\"active\",\"updated_at\":"
+                   "\"2026-01-02T00:00:00.000Z\"}"},
+        {.what = "… once",
+         .source = CHANGES_TOLD,
+         .type = CORE_EVENT_SUBSCRIPTION_CANCELED,
+         .stored = REDUCED("true", LEAN("canceled", 03)),
+         .body = FAT("canceled", 03)},
+        {.what = "told of another one of a list that is known",
+         .source = CHANGES_TOLD,
+         .type = CORE_EVENT_SUBSCRIPTION_UPDATED,
+         .stored = REDUCED("true", LEAN("active", 02)),
+         .body = OTHER,
+         .kept = REDUCED("true", OTHER ", " LEAN("active", 02)),
+         .flags = PARTIAL,
+         .events = "subscription.created/cus_1/ null, subscription.updated/cus_1/ null"},
+        {.what = "read, and small enough again",
+         .is_list = true,
+         .stored = REDUCED("true", LEAN("active", 02)),
+         .body = "[" FAT("active", 02) "]",
+         .kept = "body"},
+        {.what = "read, and otherwise",
+         .is_list = true,
+         .stored = REDUCED("true", LEAN("active", 02)),
+         .body = "[" OTHER ", " FAT("paused", 03) "]",
+         .kept = "body",
+         .events = "subscription.created/cus_1/ null, subscription.updated/cus_1/ "
+                   "{\"status\":\"active\",\"updated_at\":\"2026-01-02T00:00:00.000Z\"}"},
+        {.what = "read, where not all of it was known",
+         .is_list = true,
+         .stored = REDUCED("false", LEAN("active", 02)),
+         .body = "[" OTHER ", " FAT("active", 02) "]",
+         .kept = "body"},
+        {.what = "read, and older than what is stored",
+         .is_list = true,
+         .stored = REDUCED("true", LEAN("canceled", 03)),
+         .body = "[" FAT("active", 02) "]",
+         .kept = REDUCED("true", LEAN("canceled", 03)),
+         .flags = PARTIAL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct row row = rows[i];
+
+        row.table = TABLE_SUBSCRIPTIONS;
+        row.is_partial = true;
+        check(&row);
+    }
+}
+
 /* --- the rest --- */
 
 #define REFUND(status) "{\"id\": \"rf_1\", \"customer_id\": \"cus_1\", \"status\": \"" status "\"}"
