@@ -207,8 +207,9 @@ static int read_parameters(struct exchange *exchange, json_t **ret_params)
                               problem.text, problem.parameter);
     else if (r < 0)
         refuse_call(exchange, r);
+    /* Others are ignored, as by the adapter; the identity is the session's. */
     if (r == 0 && exchange->route.kind == ROUTE_ENDPOINT)
-        parameters_restrict(*ret_params, exchange->route.method);
+        parameters_restrict(*ret_params, exchange->route.taken);
     return r;
 }
 

@@ -186,9 +186,8 @@ static int find_any(const char *name)
     return -ENOENT;
 }
 
-void parameters_restrict(json_t *object, enum proto_method method)
+void parameters_restrict(json_t *object, uint64_t kept)
 {
-    uint64_t kept = proto_method_spec(method)->known & ~PROTO_IDENTITY;
     const char *name;
     json_t *value;
     void *next;

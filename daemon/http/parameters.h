@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <proto/methods.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Why it cannot be read. */
 struct parameters_problem {
@@ -27,7 +28,7 @@ int parameters_from_query(const char *query, enum proto_method method, json_t **
 /* The body: an object, or nothing, which is an empty one. As above. */
 int parameters_from_body(const char *body, size_t length, json_t **ret_object,
                          struct parameters_problem *ret_problem);
-/* Leaves only what the method knows, without the identity: that is the session's. */
-void parameters_restrict(json_t *object, enum proto_method method);
+/* Leaves only those of `kept`, bits. */
+void parameters_restrict(json_t *object, uint64_t kept);
 /* Which of the table's parameters are there, as bits. */
 uint64_t parameters_present(const json_t *object);

@@ -4,28 +4,36 @@
 #include <string.h>
 #include <util/macros.h>
 
-#define ENDPOINT(path, verb, method)                                                               \
+/* `taken`: what the adapter's endpoint takes, and our idempotency key where the method has one. */
+#define ENDPOINT(path, verb, method, taken)                                                        \
     {                                                                                              \
-        path, true, verb, ROUTE_ENDPOINT, PROTO_METHOD_##method                                    \
+        path, true, verb, ROUTE_ENDPOINT, PROTO_METHOD_##method, taken                             \
     }
+#define BIT(parameter) PROTO_BIT(parameter)
 
 const struct route route_table[] = {
-    ENDPOINT("/customer/create", VERB_POST, CUSTOMER_CREATE),
-    ENDPOINT("/customer/retrieve", VERB_GET, CUSTOMER_RETRIEVE),
-    ENDPOINT("/customer/update", VERB_POST, CUSTOMER_UPDATE),
-    ENDPOINT("/subscription/create", VERB_POST, SUBSCRIPTION_CREATE),
-    ENDPOINT("/subscription/list", VERB_GET, SUBSCRIPTION_LIST),
+    ENDPOINT("/customer/create", VERB_POST, CUSTOMER_CREATE, 0),
+    ENDPOINT("/customer/retrieve", VERB_GET, CUSTOMER_RETRIEVE, 0),
+    ENDPOINT("/customer/update", VERB_POST, CUSTOMER_UPDATE,
+             BIT(EMAIL) | BIT(NAME) | BIT(PHONE) | BIT(METADATA)),
+    ENDPOINT("/subscription/create", VERB_POST, SUBSCRIPTION_CREATE,
+             BIT(PRODUCT_ID) | BIT(METADATA) | BIT(CANCEL_AT_PERIOD_END) | BIT(TRIAL_DAYS) |
+                 BIT(IDEMPOTENCY_KEY)),
+    ENDPOINT("/subscription/list", VERB_GET, SUBSCRIPTION_LIST, 0),
     /* What some versions of the adapter call it. */
-    ENDPOINT("/subscriptions/list", VERB_GET, SUBSCRIPTION_LIST),
-    ENDPOINT("/credits/consume", VERB_POST, CREDITS_CONSUME),
-    ENDPOINT("/credits/transactions", VERB_GET, CREDITS_TRANSACTIONS),
-    ENDPOINT("/refund/create", VERB_POST, REFUND_CREATE),
-    {"/webhook", true, VERB_POST, ROUTE_WEBHOOK, PROTO_METHOD_WEBHOOK_DELIVER},
-    {"/v1/webhook", false, VERB_POST, ROUTE_WEBHOOK, PROTO_METHOD_WEBHOOK_DELIVER},
-    {"/v1/events", false, VERB_GET, ROUTE_EVENTS, PROTO_METHOD_EVENT_SUBSCRIBE},
-    {"/metrics", false, VERB_GET, ROUTE_METRICS, PROTO_METHOD_METRICS},
-    {"/livez", false, VERB_GET, ROUTE_LIVE, PROTO_METHOD_PING},
-    {"/readyz", false, VERB_GET, ROUTE_READY, PROTO_METHOD_PING},
+    ENDPOINT("/subscriptions/list", VERB_GET, SUBSCRIPTION_LIST, 0),
+    ENDPOINT("/credits/consume", VERB_POST, CREDITS_CONSUME,
+             BIT(PRODUCT_ID) | BIT(RAW_AMOUNT) | BIT(METADATA) | BIT(IDEMPOTENCY_KEY)),
+    ENDPOINT("/credits/transactions", VERB_GET, CREDITS_TRANSACTIONS,
+             BIT(PRODUCT_ID) | BIT(LIMIT) | BIT(OFFSET)),
+    ENDPOINT("/refund/create", VERB_POST, REFUND_CREATE,
+             BIT(PAYMENT_ID) | BIT(REASON) | BIT(METADATA) | BIT(IDEMPOTENCY_KEY)),
+    {"/webhook", true, VERB_POST, ROUTE_WEBHOOK, PROTO_METHOD_WEBHOOK_DELIVER, 0},
+    {"/v1/webhook", false, VERB_POST, ROUTE_WEBHOOK, PROTO_METHOD_WEBHOOK_DELIVER, 0},
+    {"/v1/events", false, VERB_GET, ROUTE_EVENTS, PROTO_METHOD_EVENT_SUBSCRIBE, 0},
+    {"/metrics", false, VERB_GET, ROUTE_METRICS, PROTO_METHOD_METRICS, 0},
+    {"/livez", false, VERB_GET, ROUTE_LIVE, PROTO_METHOD_PING, 0},
+    {"/readyz", false, VERB_GET, ROUTE_READY, PROTO_METHOD_PING, 0},
 };
 const size_t route_count = ARRAY_SIZE(route_table);
 
@@ -57,7 +65,7 @@ static int find_method(const char *path, size_t length, struct route *ret_route)
     if (method == PROTO_METHOD_EVENT_SUBSCRIBE)
         return -ENOENT;
     *ret_route =
-        (struct route){proto_method_spec(method)->name, false, VERB_POST, ROUTE_METHOD, method};
+        (struct route){proto_method_spec(method)->name, false, VERB_POST, ROUTE_METHOD, method, 0};
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <proto/methods.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum route_kind {
     ROUTE_ENDPOINT,
@@ -34,6 +35,7 @@ struct route {
     unsigned verbs;   /* VERB_GET includes HEAD; all have OPTIONS */
     enum route_kind kind;
     enum proto_method method; /* of an endpoint, of webhooks and of events */
+    uint64_t taken;           /* the parameters that an endpoint takes, as bits */
 };
 
 /* All but /v1/METHOD. */

@@ -49,7 +49,7 @@ static void try_body(const char *body, size_t length)
     (void)creditd_map_check(map);
     creditd_map_free(map);
     REQUIRE(json_encoded_bound(object) > 0);
-    parameters_restrict(object, PROTO_METHOD_CREDITS_CONSUME);
+    parameters_restrict(object, ~PROTO_IDENTITY);
     REQUIRE((parameters_present(object) & PROTO_IDENTITY) == 0);
     json_decref(object);
 }

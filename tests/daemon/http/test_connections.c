@@ -421,3 +421,31 @@ CONNECTION_TEST(what_can_be_read_in_two_ways_ends_its_connection)
         close(fd);
     }
 }
+
+/* [http] body_size may be more than serve takes in one message, which is refused here. */
+HTTP_TEST(connections, a_webhook_that_is_too_large_disturbs_nobody, &fixture, NULL,
+          "body_size = 512KiB\n")
+{
+    static const size_t lengths[] = {100 * 1024, 128 * 1024, 500 * 1024};
+    static const unsigned statuses[] = {403, 413, 413}; /* serve judges the first */
+    struct http_answer answer;
+    int other = http_connect(&fixture);
+
+    for (size_t i = 0; i < 3; i++) {
+        char *body = filled(lengths[i]);
+
+        kill(fixture.serve.serve.pid, SIGSTOP);
+        http_send_request(other, "POST", "/v1/credits.consume", JSON, CONSUME);
+        if (i == 0)
+            kill(fixture.serve.serve.pid, SIGCONT);
+        http_ask(&fixture, &answer, "POST", "/v1/webhook",
+                 JSON "X-StellarTools-Signature: t=1,v1=00\r\n", body);
+        cr_assert_eq(answer.status, statuses[i], "%zu: %s %s", i, answer.head, answer.body);
+        http_answer_deinit(&answer);
+        kill(fixture.serve.serve.pid, SIGCONT);
+        http_receive(other, false, &answer);
+        http_check(&answer, 200, NULL);
+        free(body);
+    }
+    close(other);
+}

@@ -84,7 +84,7 @@ Test(openapi, each_route_is_in_the_document)
 static uint64_t of_body(const struct route *route, uint64_t parameters)
 {
     parameters &= ~(PROTO_BIT(SESSION) | PROTO_BIT(STAMP));
-    return route->kind == ROUTE_ENDPOINT ? parameters & ~PROTO_IDENTITY : parameters;
+    return route->kind == ROUTE_ENDPOINT ? parameters & route->taken : parameters;
 }
 
 static uint64_t bits_of_names(const json_t *names)

@@ -134,7 +134,7 @@ Test(parameters, a_deep_body_is_no_json)
     cr_assert_eq(parameters_from_body(body, sizeof(body), &object, &problem), -EINVAL);
 }
 
-Test(parameters, the_identity_is_not_taken_from_an_endpoint_s_parameters)
+Test(parameters, only_what_an_endpoint_takes_is_left)
 {
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "session", "x", "user_id", "x", "customer_id",
@@ -143,7 +143,8 @@ Test(parameters, the_identity_is_not_taken_from_an_endpoint_s_parameters)
 
     cr_assert_eq(parameters_present(object),
                  PROTO_IDENTITY | PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT));
-    parameters_restrict(object, PROTO_METHOD_CREDITS_CONSUME);
+    parameters_restrict(object,
+                        PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT) | PROTO_BIT(METADATA));
     cr_assert_eq(parameters_present(object), PROTO_BIT(PRODUCT_ID) | PROTO_BIT(RAW_AMOUNT));
     check(0, object, &none, "{\"product_id\":\"p\",\"raw_amount\":1}", NULL, "");
 }

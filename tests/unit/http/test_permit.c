@@ -18,7 +18,7 @@ static const struct caller trusted_session = {.has_session = true, .is_local = t
 static int check(enum route_kind kind, enum proto_method method, const struct caller *caller,
                  uint64_t present)
 {
-    struct route route = {"", false, VERB_POST, kind, method};
+    struct route route = {"", false, VERB_POST, kind, method, 0};
     struct refusal refusal = {0};
     int r = permit_check(&route, caller, present, &refusal);
 

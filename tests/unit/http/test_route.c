@@ -111,3 +111,22 @@ Test(route, verbs)
     cr_assert_eq(route_find(P, "/v1/ping", 8, &route), 0);
     cr_assert_str_eq(route_allow(&route), "POST, OPTIONS");
 }
+
+/* What a session cannot lack, and nothing that the method has not. */
+Test(route, endpoints_take_what_their_methods_know)
+{
+    for (size_t i = 0; i < route_count; i++) {
+        const struct proto_method_spec *spec = proto_method_spec(route_table[i].method);
+        uint64_t taken = route_table[i].taken;
+
+        if (route_table[i].kind != ROUTE_ENDPOINT) {
+            cr_assert_eq(taken, 0);
+            continue;
+        }
+        cr_assert_eq(taken & ~spec->known, 0, "%s", route_table[i].path);
+        cr_assert_eq(taken & spec->needed, spec->needed, "%s", route_table[i].path);
+        cr_assert_eq(taken & (PROTO_IDENTITY | PROTO_BIT(STAMP) | PROTO_BIT(FRESH) |
+                              PROTO_BIT(SOURCE) | PROTO_BIT(IMAGE)),
+                     0, "%s", route_table[i].path);
+    }
+}
