@@ -4,7 +4,7 @@
  * something there is refused and not queued, but for creates, which are brought to their end; and
  * afterwards both sides agree.
  */
-#include "fixture.h"
+#include "event_helpers.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -339,5 +339,39 @@ Test(hour, a_day_later_a_payment_is_still_given_back_once)
                             "conflict", "refund_id", "rf_2");
     cr_assert_eq(fixture.sync.creates, 2);
     munmap((void *)shift, sizeof(*shift));
+    fixture_deinit(&fixture);
+}
+
+/* --- what a subscriber keeps --- */
+
+static int64_t first_event(void)
+{
+    json_t *status = call("status", "{}");
+    int64_t first = harness_int(json_object_get(status, "events"), "first");
+
+    json_decref(status);
+    return first;
+}
+
+/* Its place holds back what it has not acknowledged, however old, while it moves; and only that. */
+Test(hour, what_a_subscriber_needs_is_kept)
+{
+    int number = 0;
+
+    fixture_init(&fixture, "retention = 60m\ncheckpoint_interval = 10ms\n");
+    start();
+    cr_assert_eq(event_ack(&fixture.client, "app", 0), 0);
+    while (number < 1500) /* some segments */
+        event_make(&fixture.client, ++number);
+    pass_minutes(50);
+    cr_assert_eq(event_ack(&fixture.client, "app", 1), 1);
+    pass_minutes(50);
+    for (int i = 0; i < 1500; i++)
+        event_make(&fixture.client, ++number);
+    cr_assert_eq(first_event(), 1, "it moved fifty minutes ago");
+    pass_minutes(20);
+    for (int tries = 0; tries < 3000 && first_event() <= 2; tries++)
+        event_make(&fixture.client, ++number);
+    cr_assert_gt(first_event(), 2, "it has not moved for an hour");
     fixture_deinit(&fixture);
 }
