@@ -84,8 +84,8 @@ static const struct command commands[] = {
     /* Before the one of one word, which would be taken for it. */
     {"hooks retry", "HOOK [EVENT]", 1, 2, 0,
      "delivers what has failed or is parked now, all of it or one event", run_hooks_retry},
-    {"hooks drop", "HOOK EVENT", 2, 2, 0, "gives up an event that could not be delivered",
-     run_hooks_drop},
+    {"hooks drop", "HOOK [EVENT]", 1, 2, 0,
+     "gives up an event that could not be delivered, or all that is parked", run_hooks_drop},
     {"hooks", "[HOOK]", 0, 1, BIT(STATE) | BIT(LIMIT),
      "how far the hooks are, and what they could not deliver", run_hooks},
     {"refresh", "[PRODUCT]", 0, 1, BIT(CUSTOMER) | BIT(PRODUCT),

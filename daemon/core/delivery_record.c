@@ -387,13 +387,21 @@ int hook_record_end(struct core *core, struct delivery *delivery, int64_t now)
     return 0;
 }
 
+static struct delivery *first_ended(struct delivery *delivery)
+{
+    while (delivery && !delivery->ended)
+        delivery = delivery->next;
+    return delivery;
+}
+
+/* Of those in between some may be forgotten with a record, their lanes being behind. */
 static void record_ends(struct core *core, struct hook *hook, int64_t now)
 {
-    struct delivery *delivery = hook->open.first, *next;
+    struct delivery *delivery = first_ended(hook->open.first), *next;
 
-    for (; delivery && hook->ended > 0; delivery = next) {
-        next = delivery->next;
-        if (delivery->ended && hook_record_end(core, delivery, now) < 0)
+    for (; delivery; delivery = next) {
+        next = first_ended(delivery->next);
+        if (hook_record_end(core, delivery, now) < 0)
             return;
     }
 }

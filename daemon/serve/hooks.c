@@ -19,6 +19,8 @@
 #define PATIENCE_MS 10000
 #define RETRY_MS 1000
 #define LOG_INTERVAL_MS 60000
+/* Events from memory that a hook is shown in a turn; others want the loop, too. */
+#define SHOW_MAX 2048u
 #define RUNNING_MAX 200u /* a channel has so many requests, and more */
 
 _Static_assert((unsigned)HOOK_COUNT_ <= CORE_HOOKS_MAX, "the ledger has room for the hooks");
@@ -89,7 +91,26 @@ static void stall(struct hooks *hooks)
         uv_timer_start(&hooks->timer, on_timer, RETRY_MS, 0);
 }
 
+/* There is more to do, after all else that waits for the loop. */
+static void go_on(struct hooks *hooks)
+{
+    if (!hooks->stalled && !uv_is_closing((uv_handle_t *)&hooks->timer))
+        uv_timer_start(&hooks->timer, on_timer, 0, 0);
+}
+
 /* --- ends --- */
+
+/* What is parked is bounded: the oldest has made room. */
+static void log_lost(struct hooks *hooks, unsigned hook)
+{
+    struct core_hook_summary summary;
+
+    if (!core_hook_summary(hooks->serve->core, hook, &summary) || summary.lost == hooks->lost[hook])
+        return;
+    hooks->lost[hook] = summary.lost;
+    log_warning("%s: %u events are parked: the oldest was dropped, and is never delivered",
+                hooks_name(hook), CORE_PARKED_MAX);
+}
 
 /* What the engine keeps of it: one line, whatever the helper said. */
 static void log_failure(const struct delivering *delivering)
@@ -104,6 +125,7 @@ static void log_failure(const struct delivering *delivering)
     if (delivery.state == CORE_DELIVERY_PARKED) {
         log_warning("%s: event %" PRIu64 " could not be delivered, and is parked: %s (%d)", name,
                     delivery.number, delivery.message, delivery.status);
+        log_lost(hooks, delivery.hook);
         return;
     }
     if (now - *logged < LOG_INTERVAL_MS && *logged != 0)
@@ -135,9 +157,24 @@ static void deliver_failed(struct delivering *delivering, const char *why)
     deliver_end(delivering, CORE_DELIVERY_FAILURE, 0, (struct core_text){why, strlen(why)});
 }
 
-static void deliver_gone(struct delivering *delivering)
+/* Nobody knows how far it got. If that happens again and again, it is what this event does. */
+static void deliver_gone(struct delivering *delivering, const char *why)
 {
-    deliver_end(delivering, CORE_DELIVERY_GONE, 0, (struct core_text){"", 0});
+    deliver_end(delivering, CORE_DELIVERY_GONE, 0, (struct core_text){why, strlen(why)});
+}
+
+static void deliver_untried(struct delivering *delivering)
+{
+    deliver_end(delivering, CORE_DELIVERY_UNTRIED, 0, (struct core_text){"", 0});
+}
+
+/* No try can ever succeed: the customer's next event must not wait for this one. */
+static void deliver_lost(struct delivering *delivering)
+{
+    log_warning("%s: the record of event %" PRIu64 " is no longer kept: it is never delivered",
+                hooks_name(delivering->hook), delivering->number);
+    delivering->hooks->lost[delivering->hook]++;
+    deliver_end(delivering, CORE_DELIVERY_LOST, 0, (struct core_text){"", 0});
 }
 
 /* --- creditd-hook --- */
@@ -183,7 +220,7 @@ static void on_reply(const struct ipc_reply *reply, void *userdata)
         helper_socket_cut_off(&hooks->socket);
         break;
     case IPC_REPLY_GONE:
-        deliver_gone(delivering);
+        deliver_gone(delivering, "creditd-hook ended while it was under way");
         break;
     }
 }
@@ -221,39 +258,58 @@ static void deliver_send(struct delivering *delivering, const struct event_told 
     }
     if (r != -ENOTCONN)
         stall(hooks);
-    deliver_gone(delivering);
+    deliver_untried(delivering);
+}
+
+/* What we lack has nothing to do with the event. A disk may fail once, or for this event. */
+static void read_failed(struct delivering *delivering, int error)
+{
+    struct hooks *hooks = delivering->hooks;
+
+    if (error == -ECANCELED) {
+        deliver_untried(delivering);
+    } else if (error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN) {
+        stall(hooks);
+        deliver_untried(delivering);
+    } else if (error == -EIO) {
+        stall(hooks);
+        deliver_gone(delivering, "the event could not be read");
+    } else {
+        deliver_failed(delivering, "the event could not be read");
+    }
 }
 
 static void on_envelope(void *userdata, const struct event_page *page)
 {
     struct delivering *delivering = userdata;
 
-    if (page->result == -ECANCELED)
-        deliver_gone(delivering);
-    else if (page->result < 0)
-        deliver_failed(delivering, "the event could not be read");
+    if (page->result < 0)
+        read_failed(delivering, page->result);
     else if (page->count == 0 || page->events[0].envelope == NULL)
-        deliver_failed(delivering, "the event's record is gone");
+        deliver_lost(delivering);
     else
         deliver_send(delivering, &page->events[0]);
 }
 
 /* --- the engine's turns --- */
 
+/* Asked in every turn of the loop, mostly for nothing: so the memory is kept for the next time. */
 static bool deliver_next(struct hooks *hooks)
 {
     struct serve *serve = hooks->serve;
-    struct delivering *delivering = calloc(1, sizeof(*delivering));
+    struct delivering *delivering;
     struct core_delivery delivery;
 
-    if (delivering == NULL) {
+    if (hooks->spare == NULL)
+        hooks->spare = calloc(1, sizeof(*hooks->spare));
+    if (hooks->spare == NULL) {
         stall(hooks);
         return false;
     }
-    if (!core_next_delivery(serve->core, serve_now(serve), &delivery)) {
-        free(delivering);
+    if (!core_next_delivery(serve->core, serve_now(serve), &delivery))
         return false;
-    }
+    delivering = hooks->spare;
+    hooks->spare = NULL;
     delivering->hooks = hooks;
     delivering->hook = delivery.hook;
     delivering->number = delivery.number;
@@ -307,12 +363,14 @@ static void show(struct hook_view *view)
     struct serve *serve = hooks->serve;
     int64_t now = serve_now(serve);
     uint64_t from, through, first, last;
+    unsigned count = 0;
     int r = 0;
 
-    while (r == 0 && !event_read_is_under_way(&view->read) &&
+    while (r == 0 && count < SHOW_MAX && !event_read_is_under_way(&view->read) &&
            core_hook_wants(serve->core, view->hook, serve->marks.durable, &from, &through)) {
         struct core_event event;
 
+        count++;
         switch (core_event_get(serve->core, from, &event)) {
         case CORE_OK:
             r = core_hook_show(serve->core, view->hook, &event, now);
@@ -325,6 +383,8 @@ static void show(struct hook_view *view)
             r = core_hook_skip(serve->core, view->hook, first - 1, now);
         }
     }
+    if (count == SHOW_MAX)
+        go_on(hooks);
     if (r < 0)
         stall(hooks);
 }
@@ -442,6 +502,8 @@ void hooks_close(struct hooks *hooks)
     if (!uv_is_closing((uv_handle_t *)&hooks->timer))
         uv_close((uv_handle_t *)&hooks->timer, NULL);
     helper_socket_close(&hooks->socket);
+    free(hooks->spare);
+    hooks->spare = NULL;
 }
 
 bool hooks_is_closed(const struct hooks *hooks)

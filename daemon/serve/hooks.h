@@ -18,6 +18,7 @@
 #include <util/config.h>
 #include <uv.h>
 
+struct delivering;
 struct serve;
 struct hooks;
 
@@ -35,8 +36,10 @@ struct hooks {
     struct list running; /* struct delivering */
     size_t count;        /* of them */
     uint64_t through;    /* the last event that is durable */
+    struct delivering *spare;
     int64_t failure_logged[HOOK_COUNT_];
-    uv_timer_t timer; /* something failed: not before it fires */
+    uint64_t lost[HOOK_COUNT_]; /* of them the log knows */
+    uv_timer_t timer;           /* something failed: not before it fires; or there is more to do */
     bool stalled;
     bool policies_due; /* the ledger has refused a hook's first record */
 };

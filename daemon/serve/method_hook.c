@@ -44,13 +44,12 @@ static bool given_hook(struct request *request, unsigned *ret_hook)
 static const char *state_word(unsigned state)
 {
     static const char *const words[] = {
-        [CORE_DELIVERY_WAITING] = "waiting",
-        [CORE_DELIVERY_RUNNING] = "running",
-        [CORE_DELIVERY_FAILED] = "failed",
-        [CORE_DELIVERY_PARKED] = "parked",
+        [CORE_DELIVERY_WAITING] = "waiting", [CORE_DELIVERY_RUNNING] = "running",
+        [CORE_DELIVERY_FAILED] = "failed",   [CORE_DELIVERY_PARKED] = "parked",
+        [CORE_DELIVERY_BEHIND] = "behind",
     };
 
-    return state <= CORE_DELIVERY_PARKED ? words[state] : NULL;
+    return state <= CORE_DELIVERY_BEHIND ? words[state] : NULL;
 }
 
 /* 0: all. False: refused. */
@@ -59,12 +58,13 @@ static bool given_state(struct request *request, unsigned *ret_state)
     *ret_state = 0;
     if (!is_given(request, PROTO_PARAMETER_STATE))
         return true;
-    for (unsigned state = CORE_DELIVERY_WAITING; state <= CORE_DELIVERY_PARKED; state++)
+    for (unsigned state = CORE_DELIVERY_WAITING; state <= CORE_DELIVERY_BEHIND; state++)
         if (is_word(&request->params.values[PROTO_PARAMETER_STATE], state_word(state)))
             *ret_state = state;
     if (*ret_state == 0)
         request_refuse(request, PROTO_ERROR_INVALID_PARAMETER,
-                       "state must be waiting, running, failed or parked", "parameter", "state");
+                       "state must be waiting, running, failed, parked or behind", "parameter",
+                       "state");
     return *ret_state != 0;
 }
 
@@ -83,7 +83,7 @@ static void pack_hook(msgpack_packer *packer, const struct serve *serve, unsigne
 
     if (!core_hook_summary(serve->core, hook, &summary))
         memset(&summary, 0, sizeof(summary));
-    pack_map(packer, 10);
+    pack_map(packer, 11);
     pack_kv_text(packer, "hook", hooks_name(hook));
     pack_kv_bool(packer, "configured", hooks_is_configured(&serve->hooks, hook));
     pack_kv_int(packer, "sequence", (int64_t)summary.number);
@@ -91,6 +91,7 @@ static void pack_hook(msgpack_packer *packer, const struct serve *serve, unsigne
     pack_kv_int(packer, "running", (int64_t)summary.running);
     pack_kv_int(packer, "failed", (int64_t)summary.failed);
     pack_kv_int(packer, "parked", (int64_t)summary.parked);
+    pack_kv_int(packer, "behind", (int64_t)summary.behind);
     pack_kv_int(packer, "delivered", (int64_t)summary.delivered);
     pack_kv_int(packer, "failures", (int64_t)summary.failures);
     if (summary.oldest != 0)
@@ -112,12 +113,14 @@ static void pack_delivery(msgpack_packer *packer, const struct core_delivery *de
     bool failed = delivery->first_failed_at != 0;
     char id[WORDS_TRANSACTION_ID_SIZE];
 
+    bool is_one = delivery->state != CORE_DELIVERY_BEHIND;
+
     words_id("evt", delivery->epoch, delivery->number, id);
     pack_map(packer, 11);
     pack_kv_text(packer, "hook", hooks_name(delivery->hook));
     pack_kv_int(packer, "sequence", (int64_t)delivery->number);
-    pack_kv_text(packer, "event_id", id);
-    pack_kv_text(packer, "type", proto_event_type(delivery->type));
+    pack_kv_text(packer, "event_id", is_one ? id : NULL);
+    pack_kv_text(packer, "type", is_one ? proto_event_type(delivery->type) : NULL);
     pack_key(packer, "customer_id");
     if (delivery->customer.length > 0)
         pack_text_n(packer, delivery->customer.data, delivery->customer.length);
@@ -222,15 +225,14 @@ static bool given_sequence(struct request *request, uint64_t *ret_number)
 }
 
 static void answer_order(struct request *request, unsigned hook, uint64_t number, int status,
-                         const char *state, uint64_t sequence)
+                         const char *state, const char *nothing, uint64_t sequence)
 {
     msgpack_packer *packer;
 
     if (status == CORE_NOT_FOUND) {
         request_tells_all(request);
         request_refuse(request, PROTO_ERROR_NOT_FOUND,
-                       number == 0 ? "nothing of that hook has failed or is parked"
-                                   : "that hook has no event of that sequence to deliver",
+                       number == 0 ? nothing : "that hook has no event of that sequence to deliver",
                        NULL, NULL);
     } else if (status == CORE_MAY_HAVE_RUN) {
         request_refuse(request, PROTO_ERROR_CONFLICT, "that event is being delivered right now",
@@ -259,7 +261,8 @@ int method_hook_retry(struct request *request)
         return REQUEST_ANSWERED;
     r = core_delivery_retry(request->serve->core, hook, number, request->connection->peer.uid,
                             serve_now(request->serve), &sequence);
-    answer_order(request, hook, number, r, "retried", sequence);
+    answer_order(request, hook, number, r, "retried",
+                 "nothing of that hook has failed or is parked", sequence);
     return REQUEST_ANSWERED;
 }
 
@@ -273,6 +276,6 @@ int method_hook_drop(struct request *request)
         return REQUEST_ANSWERED;
     r = core_delivery_drop(request->serve->core, hook, number, request->connection->peer.uid,
                            serve_now(request->serve), &sequence);
-    answer_order(request, hook, number, r, "dropped", sequence);
+    answer_order(request, hook, number, r, "dropped", "nothing of that hook is parked", sequence);
     return REQUEST_ANSWERED;
 }

@@ -175,8 +175,8 @@ enum proto_parameter {
       "the hooks, and what could not be delivered yet")                                            \
     X(HOOK_RETRY, "hook.retry", ADMIN, PROTO_BIT(HOOK), PROTO_BIT(SEQUENCE),                       \
       "delivers at once what waits, or is parked")                                                 \
-    X(HOOK_DROP, "hook.drop", ADMIN, PROTO_BIT(HOOK) | PROTO_BIT(SEQUENCE), 0,                     \
-      "gives up an event that could not be delivered")                                             \
+    X(HOOK_DROP, "hook.drop", ADMIN, PROTO_BIT(HOOK), PROTO_BIT(SEQUENCE),                         \
+      "gives up an event that could not be delivered, or all that is parked")                      \
     X(WEBHOOK_DELIVER, "webhook.deliver", NONE, PROTO_BIT(BODY) | PROTO_BIT(SIGNATURE), 0,         \
       "takes a webhook of StellarTools'; its signature is checked")                                \
     X(CACHE_REFRESH, "cache.refresh", ADMIN, 0, PROTO_BIT(CUSTOMER_ID) | PROTO_BIT(PRODUCT_ID),    \

@@ -292,6 +292,67 @@ HOOK_TEST(what_is_parked_waits_for_an_operator, HOOKS "park_after = 0s\n")
     wait_figure("on_credits_low", "delivered", 1);
 }
 
+HOOK_TEST(all_that_is_parked_is_dropped, HOOKS "park_after = 0s\n")
+{
+    json_t *result;
+
+    come();
+    for (int i = 1; i <= 3; i++) {
+        low("cus_1");
+        answer(expect_run(i, 1), "failed", 0, "no such file");
+    }
+    wait_figure("on_credits_low", "parked", 3);
+    result = harness_call(&fixture.client, "hook.drop", "{s:s}", "hook", "on_credits_low");
+    cr_assert_str_eq(harness_text(result, "state"), "dropped");
+    cr_assert(json_is_null(json_object_get(result, "sequence")));
+    json_decref(result);
+    cr_assert_eq(figure("on_credits_low", "parked"), 0);
+}
+
+HOOK_TEST(a_customer_that_is_behind_is_listed,
+          LOW "[hooks]\non_credits_low = /bin/true\nretry_delay = 1h\nretry_delay_max = 1h\n")
+{
+    json_t *result, *row;
+
+    come();
+    for (int i = 0; i < 6; i++)
+        low("cus_1");
+    answer(expect_run(1, 1), "failed", 0, "no");
+    wait_figure("on_credits_low", "failed", 1);
+    for (int i = 0; i < 200; i++)
+        json_decref(harness_call(&fixture.client, "customer.link", "{s:s, s:s}", "user_id", "u_1",
+                                 "customer_id", i % 2 == 0 ? "cus_2" : "cus_3"));
+    wait_figure("on_credits_low", "behind", 1);
+    result = harness_call(&fixture.client, "hook.list", "{s:s}", "state", "behind");
+    cr_assert_eq(json_array_size(json_object_get(result, "data")), 1);
+    row = json_array_get(json_object_get(result, "data"), 0);
+    cr_assert_str_eq(harness_text(row, "customer_id"), "cus_1");
+    cr_assert_str_eq(harness_text(row, "state"), "behind");
+    cr_assert_eq(harness_int(row, "sequence"), 5);
+    cr_assert(json_is_null(json_object_get(row, "event_id")));
+    cr_assert(json_is_null(json_object_get(row, "type")));
+    json_decref(result);
+}
+
+HOOK_TEST(an_event_that_ends_creditd_hook_has_failed_in_the_end, HOOKS)
+{
+    json_t *row;
+
+    low("cus_1");
+    for (int i = 0; i < 3; i++) {
+        come();
+        expect_run(1, 1);
+        harness_connection_deinit(&hook);
+    }
+    come();
+    uint32_t again = expect_run(1, 2);
+    row = only("on_credits_low");
+    cr_assert_str_eq(harness_text(row, "message"), "creditd-hook ended while it was under way");
+    json_decref(row);
+    answer(again, "done", 0, NULL);
+    wait_figure("on_credits_low", "delivered", 1);
+}
+
 HOOK_TEST(orders_that_make_no_sense_are_refused, HOOKS)
 {
     static const struct {
@@ -312,7 +373,7 @@ HOOK_TEST(orders_that_make_no_sense_are_refused, HOOKS)
         {"hook.retry", "{\"hook\": \"on_event\", \"sequence\": 7}", "not_found", NULL},
         {"hook.retry", "{\"hook\": \"on_event\"}", "not_found", NULL},
         {"hook.retry", "{\"hook\": \"on_credits_low\"}", "not_found", NULL},
-        {"hook.drop", "{\"hook\": \"on_credits_low\"}", "invalid_parameter", "sequence"},
+        {"hook.drop", "{\"hook\": \"on_credits_low\"}", "not_found", NULL},
         {"hook.drop", "{\"sequence\": 1}", "invalid_parameter", "hook"},
         {"hook.drop", "{\"hook\": \"on_credits_low\", \"sequence\": 0}", "invalid_parameter",
          "sequence"},

@@ -41,8 +41,8 @@ Test(ctl_events, the_kept_ones_are_shown_a_page_at_a_time)
     has(out, "\"type\":\"push.parked\"");
     cr_assert_null(strstr(out, "customer.linked"));
     json_decref(parse(out));
-    cr_assert_eq(ctl("$P events --types credits.lo"), 1);
-    has(err, "invalid_parameter");
+    cr_assert_eq(ctl("$P events --types push.*,credits.lo"), 2);
+    has(err, "there is no event type credits.lo;");
     cr_assert_eq(ctl("$P events --types push.*,"), 2);
     program_server.events = 0;
     cr_assert_eq(ctl("$P events"), 0);
@@ -106,6 +106,8 @@ Test(ctl_events, a_gap_is_told)
     cr_assert_str_eq(err, "creditctl: the events up to 3 are no longer kept\n");
     cr_assert_eq(interrupted("INT", "monitor --after 0", 2), 0);
     cr_assert_str_empty(err, "from the oldest there is no gap");
+    cr_assert_eq(interrupted("INT", "monitor --after 99999", 0), 0);
+    cr_assert_str_eq(err, "creditctl: there are no events after 5 yet\n");
 }
 
 Test(ctl_events, what_a_subscriber_was_shown_is_acknowledged)
@@ -122,8 +124,8 @@ Test(ctl_events, what_cannot_be_monitored)
 {
     cr_assert_eq(ctl("$P monitor --socket /nowhere/s"), 3);
     has(err, "no daemon listens at /nowhere/s");
-    cr_assert_eq(ctl("$P monitor --types no.such"), 1);
-    has(err, "invalid_parameter");
+    cr_assert_eq(ctl("$P monitor --types 'hook.*'"), 2);
+    has(err, "there is no event type hook.*;");
     cr_assert_eq(ctl("$P monitor --subscriber 'a b'"), 2);
     cr_assert_eq(ctl("$P monitor --after x"), 2);
     cr_assert_eq(ctl("$P monitor now"), 2);
@@ -160,9 +162,12 @@ Test(ctl_events, hooks_and_what_they_could_not_deliver)
     cr_assert_str_eq(out, "on_event, event 7: retried\n");
     cr_assert_eq(ctl("$P hooks drop on_event 7"), 0, "%s", err);
     cr_assert_str_eq(out, "on_event, event 7: dropped\n");
-    cr_assert_eq(ctl("$P hooks drop on_event"), 2);
+    cr_assert_eq(ctl("$P hooks drop on_event"), 0, "%s", err);
+    cr_assert_str_eq(out, "on_event: dropped\n");
+    cr_assert_not(program_server.last.present & PROTO_BIT(SEQUENCE));
     cr_assert_eq(ctl("$P hooks drop on_event 0"), 2);
-    cr_assert_eq(program_server.asked[PROTO_METHOD_HOOK_DROP], 1);
+    cr_assert_eq(ctl("$P hooks drop"), 2);
+    cr_assert_eq(program_server.asked[PROTO_METHOD_HOOK_DROP], 2);
 }
 
 Test(ctl_events, the_example_runs)
