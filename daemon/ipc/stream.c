@@ -4,6 +4,7 @@
 #include "stream_private.h"
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <proto/limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,17 @@ int ipc_stream_peer_in_group(const struct ipc_stream *stream, gid_t gid)
         if (groups[i] == gid)
             return 1;
     return 0;
+}
+
+bool ipc_stream_peer_has_left(const struct ipc_stream *stream)
+{
+    struct pollfd look = {.events = 0}; /* POLLHUP comes unasked, and not for half a close */
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)&stream->pipe, &fd) < 0)
+        return true;
+    look.fd = fd;
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 static void stream_set_options(struct ipc_stream *stream, const struct ipc_stream_options *options)

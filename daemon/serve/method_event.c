@@ -129,6 +129,12 @@ int method_event_subscribe(struct request *request)
         core_subscriber_get(serve->core, request->connection->peer.uid, name, &known) == CORE_OK;
     int r = CORE_OK;
 
+    if (subscription_is_elsewhere(request->connection, name)) {
+        request_refuse(request, PROTO_ERROR_CONFLICT,
+                       "that subscriber is in use: another connection gets its events", "parameter",
+                       "subscriber");
+        return REQUEST_ANSWERED;
+    }
     if (!find_place(request, is_known ? &known : NULL, &after))
         return REQUEST_ANSWERED;
     if (is_known)

@@ -194,6 +194,33 @@ int subscription_begin(struct connection *connection, uint64_t after, uint32_t t
     return 0;
 }
 
+/* One whose process has closed it, or has died, is over, although its end has not been read yet:
+ * whoever comes back at once is not refused because of itself. */
+static bool has_name(const struct connection *connection, uint32_t uid, struct core_text name)
+{
+    const struct subscription *subscription = connection->subscription;
+
+    return subscription != NULL && connection->peer.uid == uid &&
+           subscription->name_length == name.length &&
+           memcmp(subscription->name, name.data, name.length) == 0 &&
+           ipc_stream_is_open(connection->stream) && !ipc_stream_peer_has_left(connection->stream);
+}
+
+bool subscription_is_elsewhere(const struct connection *connection, struct core_text name)
+{
+    const struct list *all = &connection->serve->connections;
+
+    if (name.length == 0)
+        return false;
+    for (const struct list *link = all->next; link != all; link = link->next) {
+        const struct connection *other = CONTAINER_OF(link, const struct connection, of_serve);
+
+        if (other != connection && has_name(other, connection->peer.uid, name))
+            return true;
+    }
+    return false;
+}
+
 void subscription_end(struct connection *connection)
 {
     struct subscription *subscription = connection->subscription;

@@ -47,5 +47,7 @@ void subscribers_pass(struct subscribers *subscribers);
 int subscription_begin(struct connection *connection, uint64_t after, uint32_t types,
                        struct core_text name, uint64_t reveals);
 void subscription_end(struct connection *connection);
+/* Whether a subscription of another connection of the same user has that name. */
+bool subscription_is_elsewhere(const struct connection *connection, struct core_text name);
 /* The connection's socket has taken everything. */
 void subscription_drained(struct connection *connection);

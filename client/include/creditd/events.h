@@ -20,7 +20,8 @@
  * there. An event is acknowledged when its hook has returned 0, or when the next one is asked for
  * with creditd_event_next(). What was given and not acknowledged when a process ended is given
  * again to the next: at least once, in order. Names belong to the daemon's peer (the uid): the
- * same name may be used by one process at a time only.
+ * same name is used by one connection at a time, and a second subscription under it ends at once
+ * (CREDITD_STREAM_ENDED) with CREDITD_CONFLICT.
  *
  * Events are numbered from 1 on, in the order in which they came about, without gaps; those of
  * types that were not asked for are left out.

@@ -78,6 +78,9 @@ unsigned proto_event_filter(const char *filter, size_t length);
  * them asks again with oldest - 1. An `after` above `last` (the ledger was restored from a backup)
  * is answered with both as they are; what follows are the events above `after`.
  *
+ * One connection at a time has a subscriber's name: event.subscribe on another one of the same user
+ * is "conflict" while the first is open. Two would both get every event, and move one place.
+ *
  * A connection has one subscription. A second event.subscribe takes its place: what follows its
  * answer is the new one's alone; one that was refused leaves the old one as it was. Who reads too
  * slowly is cut off by closing the connection, and resumes by asking again.

@@ -146,6 +146,34 @@ FIXTURE_TEST(events, a_subscriber_goes_on_from_where_it_was, &fixture, NULL)
     harness_connection_deinit(&reader);
 }
 
+/* Two processes would both get every event, and move one place. */
+FIXTURE_TEST(events, a_name_is_used_by_one_at_a_time, &fixture, NULL)
+{
+    struct harness_connection first, second;
+
+    fixture_connect(&fixture, &first);
+    fixture_connect(&fixture, &second);
+    check_place(harness_call(&first, "event.subscribe", "{s:s}", "subscriber", "app"), 0, 0);
+    fixture_check_error(
+        harness_call_error(&second, "event.subscribe", "{s:s}", "subscriber", "app"), "conflict",
+        "parameter", "subscriber");
+    check_place(harness_call(&second, "event.subscribe", "{s:s}", "subscriber", "app2"), 0, 0);
+    check_place(
+        harness_call(&first, "event.subscribe", "{s:s, s:i}", "subscriber", "app", "after", 0), 0,
+        0); /* on its own connection it only begins anew */
+    event_make(&fixture.client, 1);
+    json_decref(event_next(&first, 1));
+    /* Acknowledging needs no subscription, and whoever comes back does not find itself. */
+    cr_assert_eq(event_ack(&second, "app", 1), 1);
+    for (int i = 0; i < 50; i++) {
+        harness_connection_deinit(&first);
+        fixture_connect(&fixture, &first);
+        check_place(harness_call(&first, "event.subscribe", "{s:s}", "subscriber", "app"), 1, 1);
+    }
+    harness_connection_deinit(&first);
+    harness_connection_deinit(&second);
+}
+
 /* Several at once, all of them behind: each is read for in its turn. */
 FIXTURE_TEST(events, each_reads_from_its_own_place, &fixture, NULL)
 {
@@ -181,7 +209,9 @@ FIXTURE_TEST(events, nothing_is_lost_with_the_process, &fixture, NULL)
     int64_t place = 0;
     int made = 0;
 
-    json_decref(harness_call(&fixture.client, "event.subscribe", "{s:s}", "subscriber", "app"));
+    fixture_connect(&fixture, &reader);
+    json_decref(harness_call(&reader, "event.subscribe", "{s:s}", "subscriber", "app"));
+    harness_connection_deinit(&reader);
     for (int round = 0; round < 6; round++) {
         struct harness_message message;
         json_t *result;

@@ -453,6 +453,19 @@ Test(stream, a_refusal_ends_it_and_another_may_begin)
     cr_assert_eq(seen.changes[1], CREDITD_STREAM_BEGUN);
 }
 
+/* Two that wait for one another's end would both ask for ever. */
+Test(stream, a_name_that_is_in_use_ends_it)
+{
+    subscribe_with((struct creditd_subscribe_request){.subscriber = "s"});
+    turn();
+    fake_answer_error(&fake, last_request(), PROTO_ERROR_CONFLICT, "parameter", "subscriber");
+    turn();
+    cr_assert_eq(seen.changes[0], CREDITD_STREAM_ENDED);
+    cr_assert_eq(seen.status, CREDITD_CONFLICT);
+    cr_assert_eq(creditd_timeout(c), -1);
+    cr_assert_eq(fake.count, 1);
+}
+
 Test(stream, a_busy_daemon_is_asked_again_later)
 {
     subscribe_with((struct creditd_subscribe_request){0});

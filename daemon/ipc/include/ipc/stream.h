@@ -96,6 +96,8 @@ const struct ipc_peer *ipc_stream_peer(const struct ipc_stream *stream);
 /* Whether the peer was, when it connected, in that group: its own or a supplementary one. 1, 0, or
  * a negative errno. */
 int ipc_stream_peer_in_group(const struct ipc_stream *stream, gid_t gid);
+/* Whether the peer has closed its end wholly; reading may not have come to that yet. */
+bool ipc_stream_peer_has_left(const struct ipc_stream *stream);
 void *ipc_stream_userdata(const struct ipc_stream *stream);
 
 /* Where messages are packed, whole ones only, by message_pack_…; never NULL, also when the stream
