@@ -454,3 +454,31 @@ Test(backup, verify_finds_a_flipped_byte)
     }
     fixture_deinit(&fixture);
 }
+
+/* Who asked has gone before it is done: it is made all the same, and answered to nobody. */
+Test(backup, the_one_who_asked_may_go)
+{
+    struct harness_connection asking;
+    char other[HARNESS_PATH_MAX];
+    json_t *result;
+    bool is_done = false;
+
+    start(NULL);
+    harness_path(&fixture.directory, "other", other);
+    fixture_connect(&fixture, &asking);
+    harness_send(&asking, "ledger.backup", "{s:s}", "directory", copy);
+    harness_send(&asking, "ping", "{}"); /* that answer finds nobody, and ends the connection */
+    harness_connection_deinit(&asking);
+    for (int tries = 0; tries < 20000 && !is_done; tries++) {
+        char *log = harness_process_log(&fixture.serve);
+
+        json_decref(harness_call(&fixture.client, "status", "{}"));
+        is_done = strstr(log, "done, it has the ledger") != NULL;
+        free(log);
+    }
+    cr_assert(is_done);
+    result = harness_call(&fixture.client, "ledger.backup", "{s:s}", "directory", other);
+    cr_assert_str_eq(harness_text(result, "directory"), other);
+    json_decref(result);
+    fixture_deinit(&fixture);
+}
