@@ -118,7 +118,7 @@ int product_park(struct core *core, uint32_t index, const struct core_push *push
     struct core_product row = product->row;
     int64_t amount = push->credits * push->units;
 
-    if (row.parked || row.fetched_at > push->begun_at)
+    if (row.parked || row.units_per_credit != push->units || row.fetched_at > push->begun_at)
         return 0; /* it was sent under another unit than today's: nothing is known against this one
                    */
     row.parked = 1;

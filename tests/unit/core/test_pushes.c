@@ -585,6 +585,17 @@ Test(push, P3_a_clock_that_is_off_does_not_hide_rows)
 
 /* --- P4 --- */
 
+/* The clock may not have moved since the push was begun. */
+Test(push, P4_a_unit_that_was_configured_meanwhile_is_not_parked)
+{
+    struct core_consumed consumed;
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 2000);
+    cr_assert_eq(core_configure_product(stage.core, stage_text("prod_a"), 50, stage.now), 0);
+    stage_end_push(&stage, &exchange, 1, 99);
+    cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 50, &consumed), CORE_OK);
+}
+
 Test(push, P4_an_unexpected_unit_counts_and_parks_the_product)
 {
     struct exchange exchange;
