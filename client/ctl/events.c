@@ -2,6 +2,7 @@
  * that come. */
 #include "ctl.h"
 #include <inttypes.h>
+#include <proto/events.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ int ctl_types(const struct ctl *ctl, struct ctl_types *ret_types)
         if (count == CTL_TYPES_MAX || !type[0])
             return ctl_usage(ctl, "--types takes up to %d types: credits.low,subscription.*",
                              CTL_TYPES_MAX);
+        if (proto_event_filter(type, strlen(type)) == 0)
+            return ctl_usage(ctl, "--types: there is no event type %s", type);
         ret_types->list[count++] = type;
     }
     ret_types->list[count] = NULL;

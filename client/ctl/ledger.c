@@ -179,6 +179,8 @@ int run_verify(struct ctl *ctl)
         return ctl_usage(ctl, "no memory");
     r = ctl->options[OPTION_JSON] ? verify_for_programs(path, arguments)
                                   : run_serve(path, arguments, stdout, stderr);
+    if (r == 0 && !ctl->options[OPTION_JSON])
+        puts("the ledger is whole");
     free(arguments[2]);
     if (r >= 0)
         return r;

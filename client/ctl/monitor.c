@@ -64,7 +64,10 @@ static void on_stream(struct creditd *connection, const struct creditd_stream *s
         monitor->was_cut = true;
         break;
     case CREDITD_STREAM_GAP:
-        note(monitor, "gap", "the events up to %" PRId64 " are no longer kept", stream->last);
+        if (stream->last < stream->after)
+            note(monitor, "gap", "there are no events after %" PRId64 " yet", stream->last);
+        else
+            note(monitor, "gap", "the events up to %" PRId64 " are no longer kept", stream->last);
         break;
     case CREDITD_STREAM_ENDED: /* creditd_event_next says it */
     default:

@@ -76,6 +76,25 @@ static void print_mismatch(struct ctl *ctl)
                (int)ours, ledger, (int)other, helper);
 }
 
+/* The latest event, and hooks where there is something to be done about them. */
+static void print_events(struct ctl *ctl)
+{
+    const struct creditd_value *result = creditd_reply_result(creditd_last(ctl->connection)),
+                               *events = creditd_value_get(result, "events"),
+                               *hooks = creditd_value_get(result, "hooks");
+    int64_t last = creditd_value_int(creditd_value_get(events, "last"), -1),
+            subscribers = creditd_value_int(creditd_value_get(events, "subscribers"), -1),
+            failed = creditd_value_int(creditd_value_get(hooks, "failed"), 0),
+            parked = creditd_value_int(creditd_value_get(hooks, "parked"), 0);
+
+    if (last >= 0)
+        printf("events       %s so far, %s %s\n", human_count(last).bytes, known(subscribers).bytes,
+               subscribers == 1 ? "subscriber" : "subscribers");
+    if (failed > 0 || parked > 0)
+        printf("hooks        %s failed, %s parked: creditctl hooks shows them\n",
+               human_count(failed).bytes, human_count(parked).bytes);
+}
+
 int run_status(struct ctl *ctl)
 {
     struct creditd_status_result status;
@@ -92,6 +111,7 @@ int run_status(struct ctl *ctl)
     print_upstream(&status);
     print_mismatch(ctl);
     print_ledger(&status);
+    print_events(ctl);
     printf("balances     %s in memory\n", known(status.resident).bytes);
     printf("connections  %s; %s requests, %s refused\n", known(status.connections).bytes,
            known(status.requests.total).bytes, known(status.requests.refused).bytes);

@@ -38,8 +38,8 @@ void ctl_help(const struct command *command, FILE *file)
 {
     /* Most commands are for somebody's credits, and refuse to guess whose. */
     fprintf(file, "usage: creditctl %s%s%s%s [OPTION]...\n\n%s\n\n", command->name,
-            command->options & WHO_OPTIONS ? " " WHO_USAGE : "", command->arguments[0] ? " " : "",
-            command->arguments, command->help);
+            (command->options & WHO_OPTIONS) == WHO_OPTIONS ? " " WHO_USAGE : "",
+            command->arguments[0] ? " " : "", command->arguments, command->help);
     ctl_help_options(command, file);
 }
 

@@ -88,11 +88,22 @@ static void print_error_json(const struct creditd_reply *reply, const char *stam
     json_decref(error);
 }
 
+static void print_available(const struct creditd_reply *reply)
+{
+    int64_t available =
+        creditd_value_int(creditd_value_get(creditd_reply_data(reply), "available"), INT64_MIN);
+
+    if (available != INT64_MIN)
+        fprintf(stderr, ": there are %s", human_count(available).bytes);
+}
+
 static void print_error(const struct creditd_reply *reply, const char *stamp)
 {
     const char *what_to_do = advice(creditd_reply_status(reply));
 
     fprintf(stderr, "creditctl: %s", creditd_reply_message(reply));
+    if (creditd_reply_status(reply) == CREDITD_INSUFFICIENT_CREDITS)
+        print_available(reply);
     if (creditd_reply_status(reply) > 0)
         fprintf(stderr, " (%s)", creditd_reply_code(reply));
     fputc('\n', stderr);

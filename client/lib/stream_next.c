@@ -95,7 +95,10 @@ static void ask_for_the_rest(struct stream *s)
 static int give_gap(struct creditd *c, const struct stream_item *item)
 {
     reply_init(&c->last, CREDITD_GAP);
-    reply_printf(&c->last, "the events up to %lld are no longer kept", (long long)item->last);
+    if (item->last < item->after)
+        reply_printf(&c->last, "there are no events after %lld yet", (long long)item->last);
+    else
+        reply_printf(&c->last, "the events up to %lld are no longer kept", (long long)item->last);
     return CREDITD_GAP;
 }
 

@@ -141,12 +141,14 @@ static void pack_ledger(msgpack_packer *packer, const struct serve *serve,
 static void pack_events(msgpack_packer *packer, const struct serve *serve)
 {
     struct core_hook_summary hook;
-    uint64_t first, last, parked = 0;
+    uint64_t first, last, failed = 0, parked = 0;
 
     core_event_range(serve->core, &first, &last);
     for (unsigned i = 0; i < HOOK_COUNT_; i++)
-        if (core_hook_summary(serve->core, i, &hook))
+        if (core_hook_summary(serve->core, i, &hook)) {
+            failed += hook.failed;
             parked += hook.parked;
+        }
     pack_key(packer, "events");
     pack_map(packer, 4);
     pack_kv_int(packer, "first", (int64_t)event_keeping_first(&serve->event_keeping));
@@ -154,7 +156,8 @@ static void pack_events(msgpack_packer *packer, const struct serve *serve)
     pack_kv_int(packer, "lost", (int64_t)serve->event_keeping.lost);
     pack_kv_int(packer, "subscribers", (int64_t)serve->subscribers.count);
     pack_key(packer, "hooks");
-    pack_map(packer, 1);
+    pack_map(packer, 2);
+    pack_kv_int(packer, "failed", (int64_t)failed);
     pack_kv_int(packer, "parked", (int64_t)parked);
 }
 

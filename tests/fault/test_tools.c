@@ -121,7 +121,7 @@ static const struct run ctl_runs[] = {
     {{"consume", "prod_tokens", "1"}, 2, NULL, "--customer"},
     {{"consume", "--customer", "cus_0", "prod_tokens", "-3"}, 2, NULL, "not -3"},
     {{"call", "ping", "{not json"}, 2, NULL, ""},
-    {{"monitor", "--types", "credits.lo"}, 1, NULL, "invalid_parameter"},
+    {{"monitor", "--types", "credits.lo"}, 2, NULL, "no event type credits.lo"},
     {{"--socket", "/nonexistent/creditd.sock", "ping"}, 3, NULL, "/nonexistent/creditd.sock"},
     {{"--json", "--socket", "/nonexistent/creditd.sock", "ping"}, 3, NULL, "\"no_daemon\""},
 };

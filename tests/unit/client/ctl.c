@@ -17,6 +17,8 @@ Test(ctl, tables_for_people)
     has(out, "1,234,567 credits in 12 balances");
     has(out, "nothing is pushed: unauthorized");
     has(out, "pushes       ? open");
+    has(out, "events       1,234 so far, 1 subscriber\n");
+    has(out, "hooks        2 failed, 3 parked: creditctl hooks shows them\n");
     cr_assert_eq(ctl("$P transactions --user u prod_1"), 0);
     has(out, "time                 transaction  type    credits        raw");
     has(out, "2023-11-14 22:13:20  tx_1_1       deduct    1,234  1,233,567");
@@ -76,7 +78,7 @@ Test(ctl, exit_codes)
     cr_assert_eq(ctl("$P consume --customer c p 5"), 0);
     has(out, "spent 5 credits, 99,995 left (tx_1_1)");
     cr_assert_eq(ctl("$P consume --customer c p 500000"), 1);
-    has(err, "12 credits are needed (insufficient_credits)");
+    has(err, "12 credits are needed: there are 99,995 (insufficient_credits)");
     cr_assert_eq(ctl("$P consume --json --customer c p 500000"), 1);
     error = parse(err);
     cr_assert_str_eq(json_string_value(json_object_get(error, "code")), "insufficient_credits");
@@ -112,6 +114,12 @@ Test(ctl, usage_says_what_is_wrong)
         {"$P status --fresh", "--fresh is not an option here"},
         {"$P --socket", "--socket needs a value"},
         {"$P call ping '{\"a\":1,\"a\":2}'", "no JSON"},
+        {"$P call ping '{\"a\":1}'", "ping takes no parameter a; it takes none"},
+        {"$P call credits.consume '{\"customer_id\":\"c\",\"product_id\":\"p\",\"raw_amount\":1,"
+         "\"idempotancy_key\":\"k\"}'",
+         "credits.consume takes no parameter idempotancy_key; it takes session, user_id, "
+         "customer_id,"
+         " product_id, raw_amount, metadata, idempotency_key, stamp;"},
     };
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -123,6 +131,8 @@ Test(ctl, usage_says_what_is_wrong)
     has(out, "--timeout SECONDS");
     cr_assert_eq(ctl("$P --version"), 0);
     has(out, "creditctl " CREDITD_VERSION "\n");
+    cr_assert_eq(ctl("$P refresh --help"), 0);
+    has(out, "usage: creditctl refresh [PRODUCT] [OPTION]...");
     cr_assert_eq(ctl("$P consume --help"), 0);
     has(out, "--metadata JSON");
     has(out, "usage: creditctl consume (--customer ID | --user ID | --session-file FILE) PRODUCT");

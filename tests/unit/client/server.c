@@ -78,6 +78,24 @@ static int mishap(struct server *server)
     return 0;
 }
 
+static void refuse_insufficient(const struct server *server, msgpack_sbuffer *output,
+                                uint32_t msgid)
+{
+    msgpack_packer p;
+
+    msgpack_packer_init(&p, output, msgpack_sbuffer_write);
+    msgpack_pack_array(&p, 4);
+    msgpack_pack_int(&p, 1);
+    msgpack_pack_uint32(&p, msgid);
+    msgpack_pack_map(&p, 3);
+    pack_kv_text(&p, "code", "insufficient_credits");
+    pack_kv_text(&p, "message", "12 credits are needed");
+    pack_key(&p, "data");
+    msgpack_pack_map(&p, 1);
+    pack_kv_int(&p, "available", server->balance);
+    msgpack_pack_nil(&p);
+}
+
 static int consume(struct server *server, const struct message *message,
                    const struct proto_params *params, msgpack_sbuffer *output)
 {
@@ -90,8 +108,7 @@ static int consume(struct server *server, const struct message *message,
     name_change(params, name, sizeof name);
     replayed = is_replayed(server, name);
     if (!replayed && server->balance < amount) {
-        message_pack_error(output, message->msgid, PROTO_ERROR_INSUFFICIENT_CREDITS,
-                           "12 credits are needed", "available", "0");
+        refuse_insufficient(server, output, message->msgid);
         return 0;
     }
     if (!replayed) {
@@ -197,7 +214,15 @@ static void pack_balance(struct server *server, msgpack_packer *p)
 
 static void pack_status(msgpack_packer *p)
 {
-    msgpack_pack_map(p, 5);
+    msgpack_pack_map(p, 7);
+    pack_key(p, "events");
+    msgpack_pack_map(p, 2);
+    pack_kv_int(p, "last", 1234);
+    pack_kv_int(p, "subscribers", 1);
+    pack_key(p, "hooks");
+    msgpack_pack_map(p, 2);
+    pack_kv_int(p, "failed", 2);
+    pack_kv_int(p, "parked", 3);
     pack_kv_text(p, "version", "9.9");
     pack_kv_text(p, "health", "degraded");
     pack_kv_int(p, "uptime", 11520000);
