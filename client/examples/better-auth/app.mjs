@@ -28,7 +28,10 @@ const auth = betterAuth({
     user: {
       create: {
         after: async ({ id, email, name }) => {
-          const call = request({ ...creditd, path: "/v1/user.created" }, (answer) => answer.resume());
+          const call = request({ ...creditd, path: "/v1/user.created" }, (answer) => {
+            answer.resume();
+            if (answer.statusCode >= 300) console.error(`creditd refused ${id}: ${answer.statusCode}`);
+          });
           call.on("error", (error) => console.error(`creditd was not told of ${id}: ${error.message}`));
           call.end(JSON.stringify({ user_id: id, email, name }));
         },
