@@ -161,7 +161,10 @@ static void begin(struct delivery *delivery)
     int r = 0;
 
     LIST_INSERT_HEAD(&driver->running, delivery, link);
-    if (hook->program) {
+    if (hook->program && delivery->settings->identity.is_unnamed_root) {
+        r = -EPERM;
+        reason = IDENTITY_UNNAMED_ROOT;
+    } else if (hook->program) {
         r = program_start(driver->loop, &delivery->request, delivery->settings, on_program_done,
                           delivery, &delivery->program);
         reason = strerror(-r);

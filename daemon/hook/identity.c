@@ -14,6 +14,7 @@
 #include <util/macros.h>
 
 #define GROUPS_MAX 65536
+#define DEFAULT_USER "creditd-hook-run"
 
 /* To become somebody else, and to end what then runs as somebody else. Root has it, and so has a
  * service to which systemd gives it (AmbientCapabilities=). */
@@ -62,10 +63,21 @@ static int identity_load(struct identity *identity, const struct passwd *entry)
     return identity->is_other ? groups_load(identity) : 0;
 }
 
+static const struct passwd *find_user(const char *user)
+{
+    const struct passwd *entry = NULL;
+
+    if (user)
+        return getpwnam(user);
+    if (may_change_user())
+        entry = getpwnam(DEFAULT_USER);
+    return entry ? entry : getpwuid(geteuid());
+}
+
 int identity_init(struct identity *identity, const char *user, const char **ret_reason)
 {
     struct identity loaded = {.uid = geteuid(), .gid = getegid()};
-    const struct passwd *entry = user ? getpwnam(user) : getpwuid(geteuid());
+    const struct passwd *entry = find_user(user);
     int r = 0;
 
     if (user && !entry) {
@@ -83,6 +95,8 @@ int identity_init(struct identity *identity, const char *user, const char **ret_
         identity_deinit(&loaded);
         return r;
     }
+    loaded.is_unnamed_root = !user && loaded.uid == 0;
+    loaded.is_unnamed_self = !user && !loaded.is_other && loaded.uid != 0;
     *identity = loaded;
     return 0;
 }

@@ -23,6 +23,17 @@ struct process {
     const char *config_path;
 };
 
+static void warn_of_user(const struct identity *identity)
+{
+    if (identity->is_unnamed_root)
+        log_error("%s", IDENTITY_UNNAMED_ROOT);
+    else if (identity->uid == 0)
+        log_warning("programs of [hooks] run as root: name another in [hooks] user");
+    else if (identity->is_unnamed_self)
+        log_warning("programs of [hooks] run as creditd-hook itself and could act in its place: it "
+                    "cannot change to creditd-hook-run, and [hooks] user is not set");
+}
+
 static void warn(const struct settings *settings)
 {
     bool has_program = false;
@@ -35,8 +46,8 @@ static void warn(const struct settings *settings)
         if (program && !settings->identity.is_other && access(program, X_OK) < 0)
             log_warning("[hooks] %s: %s cannot be run: %s", hook_name(i), program, strerror(errno));
     }
-    if (has_program && settings->identity.uid == 0)
-        log_warning("programs of [hooks] run as root: name another in [hooks] user");
+    if (has_program)
+        warn_of_user(&settings->identity);
     if (settings->is_signed && !settings->secret)
         log_warning("%s: nothing is posted", settings->secret_problem);
 }

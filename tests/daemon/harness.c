@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,17 @@ void harness_write_file(const char *path, const char *text)
     cr_assert_not_null(file, "%s: %s", path, strerror(errno));
     cr_assert_geq(fputs(text, file), 0);
     cr_assert_eq(fclose(file), 0);
+}
+
+char *harness_hooks_user(void)
+{
+    const struct passwd *self = getpwuid(geteuid());
+    char *line = NULL;
+
+    if (!self)
+        return strdup("");
+    cr_assert_gt(asprintf(&line, "user = %s\n", self->pw_name), 0);
+    return line;
 }
 
 char *harness_read_file(const char *path)

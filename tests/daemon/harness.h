@@ -32,6 +32,9 @@ void harness_directory_deinit(struct harness_directory *directory); /* rm -r */
 /* "DIRECTORY/name" into a buffer of HARNESS_PATH_MAX. */
 void harness_path(const struct harness_directory *directory, const char *name, char *ret_path);
 void harness_write_file(const char *path, const char *text);
+/* A line for [hooks]: programs run as whoever runs the test, also where that is root. To be freed.
+ */
+char *harness_hooks_user(void);
 /* The whole file, NUL-terminated; NULL where there is none. The caller frees it. */
 char *harness_read_file(const char *path);
 /* A listening Unix socket at `path`, close-on-exec. The caller closes it. */

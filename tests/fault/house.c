@@ -78,7 +78,10 @@ int random_below(uint64_t *state, int limit)
 
 void house_configure(struct house *house, const char *settings)
 {
-    CLEANUP(cleanup_free) char *text = NULL;
+    static const char section[] = "[hooks]\n";
+    CLEANUP(cleanup_free) char *text = NULL, *user = harness_hooks_user();
+    const char *hooks = strstr(settings, section);
+    int before = hooks ? (int)(hooks - settings + (int)sizeof section - 1) : 0;
 
     cr_assert(asprintf(&text,
                        "[stellartools]\nbase_url = %s\napi_key_file = %s\n"
@@ -86,8 +89,9 @@ void house_configure(struct house *house, const char *settings)
                        "[paths]\nstate_directory = %s\n"
                        "[ledger]\nsegment_size = 1MiB\nmap_size = 256MiB\n"
                        "checkpoint_interval = 500ms\n"
-                       "[credits]\n%s",
-                       house->sandbox.url, house->key, house->state, settings) > 0);
+                       "[credits]\n%.*s%s%s",
+                       house->sandbox.url, house->key, house->state, before, settings,
+                       hooks ? user : "", settings + before) > 0);
     harness_write_file(house->config, text);
 }
 

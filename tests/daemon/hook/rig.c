@@ -34,11 +34,13 @@ void rig_program(struct rig *rig, const char *name, const char *text, char *ret_
 
 void rig_configure(struct rig *rig, const char *hooks)
 {
-    char *text = NULL;
+    char *text = NULL, *user = harness_hooks_user();
+    bool has_user = rig->is_user_unset || strstr(hooks, "user = ") != NULL;
 
-    cr_assert(asprintf(&text, "[hooks]\n%s\n", hooks) > 0);
+    cr_assert(asprintf(&text, "[hooks]\n%s%s\n", has_user ? "" : user, hooks) > 0);
     harness_write_file(rig->config_path, text);
     free(text);
+    free(user);
 }
 
 void rig_start(struct rig *rig)

@@ -16,13 +16,14 @@ struct rig {
     struct harness_process process;
     struct harness_connection serve; /* our end */
     char config_path[HARNESS_PATH_MAX];
+    bool is_user_unset; /* in what is configured */
 };
 
 void rig_init(struct rig *rig);
 /* Writes a program, with #!/bin/sh before the text, and answers its path in a buffer of
  * HARNESS_PATH_MAX. */
 void rig_program(struct rig *rig, const char *name, const char *text, char *ret_path);
-/* The lines of [hooks]. */
+/* The lines of [hooks]; programs run as the test does, unless they say otherwise. */
 void rig_configure(struct rig *rig, const char *hooks);
 void rig_start(struct rig *rig);
 /* Ends it by closing the connection, and expects the exit code 0. */

@@ -130,6 +130,20 @@ Test(programs, runs_as_the_configured_user)
     free(report);
 }
 
+/* Unset, root is nobody's wish; whoever else it is, is told of. */
+Test(programs, runs_as_nobody_in_particular)
+{
+    bool is_root = geteuid() == 0;
+
+    if (is_root && getpwnam("creditd-hook-run"))
+        cr_skip_test("there is a user for it");
+    rig.is_user_unset = true;
+    start_with("exit 0", "");
+    rig_expect(rig_run(&rig, "on_event", 1), is_root ? "failed" : "done", 0,
+               is_root ? "no program is run as root" : NULL);
+    rig_log(&rig, is_root ? "no program is run as root" : "run as creditd-hook itself");
+}
+
 /* Ends them as well, though they are another's. */
 Test(programs, ends_those_of_the_configured_user)
 {

@@ -2,7 +2,7 @@
 # systemd-analyze has nothing to say about the units. It wants their executables to be there: the
 # units are looked at in a copy, whose executables are stand-ins.
 set -eu
-units=$1 libexecdir=$2
+units=$1 libexecdir=$2 sysusers=$3
 command -v systemd-analyze >/dev/null || exit 77
 
 directory=$(mktemp -d)
@@ -33,5 +33,13 @@ grep -q '^SocketMode=0600' "$units/creditd-hook.socket"
 grep -q '^SocketUser=creditd-hook' "$units/creditd-hook.socket"
 grep -q '^PrivateNetwork=yes' "$units/creditd-http.service"
 grep -q '^SocketMode=0660' "$units/creditd-http.socket"
+# Programs of hooks run as another user than creditd-hook: it may change to it, and there is one.
+for option in CapabilityBoundingSet AmbientCapabilities; do
+    [ "$(sed -n "s/^$option=//p" "$units/creditd-hook.service" | tail -n 1)" = "CAP_SETUID CAP_SETGID CAP_KILL" ]
+done
+[ "$(sed -n 's/^SystemCallFilter=//p' "$units/creditd-hook.service" | tail -n 1)" = @setuid ]
+grep -L '^PrivateUsers=yes' "$units/creditd-hook.service" | grep -q hook
+grep -q '^u creditd-hook-run ' "$sysusers"
+[ -z "$(grep -l '^User=creditd-hook-run' "$units"/*.service)" ]
 users=$(sed -n 's/^User=//p' "$units"/*.service | sort | uniq -d)
 [ -z "$users" ]

@@ -14,15 +14,31 @@ Test(identity, our_own_needs_no_right)
     struct identity identity = {0};
     const char *reason = NULL;
 
-    cr_assert_eq(identity_init(&identity, NULL, &reason), 0);
-    cr_expect(!identity.is_other);
-    cr_expect_eq(identity.uid, geteuid());
-    identity_deinit(&identity);
     if (!self)
         return;
     cr_assert_eq(identity_init(&identity, self->pw_name, &reason), 0);
     cr_expect(!identity.is_other);
     cr_expect_str_eq(identity.home, self->pw_dir);
+    identity_deinit(&identity);
+}
+
+/* creditd-hook-run where there is one and we may; never root by itself. */
+Test(identity, by_default)
+{
+    const struct passwd *other = geteuid() == 0 ? getpwnam("creditd-hook-run") : NULL;
+    struct identity identity = {0};
+    const char *reason = NULL;
+
+    cr_assert_eq(identity_init(&identity, NULL, &reason), 0);
+    cr_expect_eq(identity.is_other, other != NULL);
+    cr_expect_eq(identity.uid, other ? other->pw_uid : geteuid());
+    cr_expect_eq(identity.is_unnamed_root, !other && geteuid() == 0);
+    cr_expect_eq(identity.is_unnamed_self, !other && geteuid() != 0);
+    identity_deinit(&identity);
+    if (geteuid() != 0)
+        return;
+    cr_assert_eq(identity_init(&identity, "root", &reason), 0);
+    cr_expect(!identity.is_unnamed_root);
     identity_deinit(&identity);
 }
 
