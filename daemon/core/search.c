@@ -1,8 +1,9 @@
 /*
  * The search for a user's customer. What the session claims is looked at first, where it could be
  * true; then the customers of that email, through all pages, for filters are not to be trusted;
- * then one is created, by an intent. One search a user, however many ask; how it ended badly is
- * remembered for a short while, so that asking again costs nothing.
+ * then one is created, by an intent. A customer that is linked to another user is no match, for
+ * whoever has a customer may give it any email. One search a user, however many ask; how it ended
+ * badly is remembered for a short while, so that asking again costs nothing.
  */
 #include "intent.h"
 
@@ -38,7 +39,8 @@ struct search {
     unsigned pages;
     struct found exact, other;
     char ids[(CORE_OBJECT_ID_SIZE + 2) * NAMED_MAX];
-    int status; /* ended: a CORE_… other than CORE_OK */
+    char passed[CORE_OBJECT_ID_SIZE]; /* another user's that has the email; empty: none */
+    int status;                       /* ended: a CORE_… other than CORE_OK */
     char message[512];
     int64_t until, delay;
 };
@@ -104,7 +106,7 @@ static void begin_again(struct search *search)
     free(search->exact.body);
     free(search->other.body);
     search->exact = search->other = (struct found){0};
-    search->cursor[0] = search->ids[0] = '\0';
+    search->cursor[0] = search->ids[0] = search->passed[0] = '\0';
     search->pages = 0;
 }
 
@@ -146,17 +148,27 @@ static void linked(struct core *core, struct search *search, int64_t now)
         core->effects.linked(core->effects.userdata, key);
 }
 
+static bool is_of_another(const struct core *core, const struct search *search,
+                          struct core_text customer)
+{
+    struct core_text owner, user_id = text_of(search->user_id);
+
+    return core_link_owner(core, customer, &owner) &&
+           (owner.length != user_id.length || memcmp(owner.data, user_id.data, owner.length) != 0);
+}
+
 static int link_to(struct core *core, struct search *search, const char *customer, const void *body,
                    size_t length, int64_t now)
 {
-    struct core_text owner, user_id = text_of(search->user_id);
+    struct core_text user_id = text_of(search->user_id);
 
     if (link_find(core, user_id)) { /* an operator was quicker */
         linked(core, search, now);
         return 0;
     }
-    if (core_link_owner(core, text_of(customer), &owner) &&
-        (owner.length != user_id.length || memcmp(owner.data, user_id.data, owner.length) != 0)) {
+    if (is_of_another(core, search, text_of(customer))) {
+        if (search->phase == PHASE_FIND) /* since its page was read */
+            return retry(core, search, now);
         end(core, search, CORE_TAKEN, customer, now);
         return 0;
     }
@@ -272,23 +284,6 @@ int search_begin(struct core *core, struct job *job, int64_t now, struct exchang
 
 /* --- answers --- */
 
-static unsigned lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (unsigned)(c - 'A' + 'a') : (unsigned char)c;
-}
-
-bool email_is_same(const struct exchange_object *row, struct core_text email, bool exact)
-{
-    if (row->email_length != email.length)
-        return false;
-    for (size_t i = 0; i < row->email_length; i++) {
-        char a = row->email[i], b = email.data[i];
-        if (exact ? a != b : lower(a) != lower(b))
-            return false;
-    }
-    return true;
-}
-
 static bool same_spelling(const struct exchange_object *row, const char *email, bool exact)
 {
     return email_is_same(row, text_of(email), exact);
@@ -320,6 +315,9 @@ static int conclude(struct core *core, struct search *search, int64_t now)
     const struct found *found = search->exact.count ? &search->exact : &search->other;
 
     search->delay = 0;
+    if (search->passed[0] && core->effects.passed)
+        core->effects.passed(core->effects.userdata, text_of(search->user_id),
+                             text_of(search->passed));
     if (found->count == 1)
         return link_to(core, search, found->id, found->body, found->body_length, now);
     if (found->count > 1) {
@@ -329,6 +327,19 @@ static int conclude(struct core *core, struct search *search, int64_t now)
     return create(core, search, now);
 }
 
+/* Whether it may be the user's, as far as others are concerned. */
+static bool is_free(const struct core *core, struct search *search,
+                    const struct exchange_object *row)
+{
+    if (!is_of_another(core, search, (struct core_text){row->id, row->id_length}))
+        return true;
+    if (row->id_length < sizeof(search->passed)) {
+        memcpy(search->passed, row->id, row->id_length);
+        search->passed[row->id_length] = '\0';
+    }
+    return false;
+}
+
 static int page_done(struct core *core, struct search *search, const struct exchange_answer *answer,
                      int64_t now)
 {
@@ -336,9 +347,11 @@ static int page_done(struct core *core, struct search *search, const struct exch
         const struct exchange_object *row = &answer->objects.rows[i];
         int r = 0;
 
+        if (!same_spelling(row, search->email, false) || !is_free(core, search, row))
+            continue;
         if (same_spelling(row, search->email, true))
             r = take(search, &search->exact, row);
-        else if (same_spelling(row, search->email, false))
+        else
             r = take(search, &search->other, row);
         if (r < 0)
             return retry(core, search, now);
@@ -386,7 +399,8 @@ int search_done(struct core *core, struct job *job, const struct exchange_answer
     if (search->phase == PHASE_CLAIMED) {
         bool denied = answer->outcome == EXCHANGE_NOT_FOUND || answer->outcome == EXCHANGE_REFUSED;
         if (answered && answer->objects.count == 1 &&
-            same_spelling(answer->objects.rows, search->email, false))
+            same_spelling(answer->objects.rows, search->email, false) &&
+            !is_of_another(core, search, text_of(search->claimed)))
             return link_to(core, search, search->claimed, answer->objects.rows->body,
                            answer->objects.rows->body_length, now);
         return answered || denied ? next_phase(core, search, now) : retry(core, search, now);

@@ -263,6 +263,7 @@ struct core {
     struct map usage_index; /* hash of uid or customer → index */
     struct usage *usages;
     uint32_t usage_count, usage_capacity;
+    bool uid_is_free; /* core_charge_uid */
 
     /* planning */
     bool started, helper;

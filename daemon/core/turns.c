@@ -1,8 +1,9 @@
 /*
  * Quotas of upstream turns (P6): cold and fresh readings cost requests that the whole account
- * shares, so each uid and each customer may cause only so many a minute. A usage is found by a
- * keyed hash; entries stay small and are few (uids and customers that asked for something cold),
- * and a full bucket is as good as none.
+ * shares, so each uid and each customer may cause only so many a minute. A uid pays for what it
+ * asks on its own account; what it asks with a session its customer alone pays for. A usage is
+ * found by a keyed hash; entries stay small and are few (uids and customers that asked for
+ * something cold), and a full bucket is as good as none.
  */
 #include "state.h"
 
@@ -53,30 +54,46 @@ static void refill(struct usage *usage, int64_t a_minute, int64_t now)
     usage->turns_at += more * MINUTE_MS / a_minute;
 }
 
+void core_charge_uid(struct core *core, bool charges)
+{
+    core->uid_is_free = !charges;
+}
+
+/* CORE_OK: one is there. */
+static int look(struct core *core, struct hash128 whose, int64_t a_minute, int64_t now)
+{
+    struct usage *usage;
+    int r = usage_get(core, whose, &usage);
+
+    if (r < 0)
+        return r;
+    refill(usage, a_minute, now);
+    return a_minute >= 0 && usage->turns <= 0 ? CORE_QUOTA_TURNS : CORE_OK;
+}
+
+static int pay(struct core *core, struct hash128 whose)
+{
+    struct usage *usage;
+    int r = usage_get(core, whose, &usage);
+
+    if (r == 0)
+        usage->turns--;
+    return r;
+}
+
 int turns_take(struct core *core, uint32_t uid, struct core_text customer, int64_t now)
 {
     struct hash128 customer_hash =
         hash_pair(&core->hash_key, "customer", 8, customer.data, customer.length);
-    int64_t by_user = core->policy.turns_per_user, by_customer = core->policy.turns_per_customer;
-    struct usage *usage;
+    int r = CORE_OK;
 
-    /* The second usage_get may move the first one: look each up when it is needed. */
-    int r = usage_get(core, usage_of_uid(core, uid), &usage);
-    if (r < 0)
-        return r;
-    refill(usage, by_user, now);
-    if (by_user >= 0 && usage->turns <= 0)
-        return CORE_QUOTA_TURNS;
-    r = usage_get(core, customer_hash, &usage);
-    if (r < 0)
-        return r;
-    refill(usage, by_customer, now);
-    if (by_customer >= 0 && usage->turns <= 0)
-        return CORE_QUOTA_TURNS;
-
-    usage->turns--;
-    r = usage_get(core, usage_of_uid(core, uid), &usage);
-    if (r == 0)
-        usage->turns--;
+    if (!core->uid_is_free)
+        r = look(core, usage_of_uid(core, uid), core->policy.turns_per_user, now);
+    if (r == CORE_OK)
+        r = look(core, customer_hash, core->policy.turns_per_customer, now);
+    if (r == CORE_OK)
+        r = pay(core, customer_hash);
+    if (r == CORE_OK && !core->uid_is_free)
+        r = pay(core, usage_of_uid(core, uid));
     return r;
 }

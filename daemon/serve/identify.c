@@ -43,7 +43,8 @@ static void refuse_link(struct request *request, int status, const struct core_l
         break;
     case CORE_TAKEN:
         request_refuse(request, PROTO_ERROR_CONFLICT,
-                       "the customer of this user's email is linked to another user", NULL, NULL);
+                       "the customer that is meant for this user is linked to another user", NULL,
+                       NULL);
         break;
     case CORE_REFUSED:
         snprintf(text, sizeof(text), "StellarTools refused to create a customer: %s", more);
@@ -180,6 +181,7 @@ bool identify(struct request *request, int *ret_result)
         return false;
     }
     request->identity.kind = kind;
+    core_charge_uid(request->serve->core, kind != IDENTITY_SESSION);
     switch (kind) {
     case IDENTITY_NONE:
         return true;

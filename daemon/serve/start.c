@@ -161,6 +161,16 @@ static void on_linked(void *userdata, struct hash128 user_key)
     waiting_wake(&serve->waiting, user_key);
 }
 
+/* Once a search: whoever has a customer may give it any email, and only an operator can see whose
+ * it is. */
+static void on_passed(void *userdata, struct core_text user_id, struct core_text customer)
+{
+    (void)userdata;
+    log_warning("customer %.*s has the verified email of user %.*s and is linked to another user: "
+                "it is left to that one; creditctl link can change it",
+                (int)customer.length, customer.data, (int)user_id.length, user_id.data);
+}
+
 static void on_intent(void *userdata, uint64_t sequence)
 {
     struct serve *serve = userdata;
@@ -188,6 +198,7 @@ static int make_core(struct opening *opening)
                 .userdata = serve,
                 .ready = on_ready,
                 .linked = on_linked,
+                .passed = on_passed,
                 .intent = on_intent,
                 .event = on_event,
             },

@@ -70,7 +70,8 @@ static void judge_end(struct sim *sim, const struct person *person, int status)
     for (size_t i = 0; i < sim->registry.count; i++) {
         const struct registered *object = &sim->registry.objects[i];
         alike += strcasecmp(object->email, person->email) == 0;
-        first += strcmp(object->email, person->email) == 0 && i < sim->registry.first;
+        first += strcmp(object->email, person->email) == 0 && i < sim->registry.first &&
+                 !object->was_linked;
         same += strcmp(object->email, person->email) == 0;
     }
     if (status == CORE_AMBIGUOUS && same == 1 && first == 1)
@@ -362,10 +363,21 @@ static void note_taken(struct sim *sim, const struct record *record,
     }
 }
 
+static void note_owner(struct sim *sim, const struct record_image *image)
+{
+    for (size_t i = 0; i < sim->registry.count; i++) {
+        struct registered *object = &sim->registry.objects[i];
+        object->was_linked |= image->value_length > 0 && strlen(object->id) == image->key_length &&
+                              memcmp(object->id, image->key, image->key_length) == 0;
+    }
+}
+
 void people_note(struct sim *sim, const struct record *record)
 {
     struct record_image image;
     for (size_t position = 0; record_next_image(record, &position, &image);) {
+        if (image.table == TABLE_OWNER)
+            note_owner(sim, &image);
         if (image.table == TABLE_INTENT)
             note_taken(sim, record, &image);
         struct person *person =
@@ -446,7 +458,8 @@ static void check_made(struct sim *sim, int index)
     const struct person *person = &sim->persons[index];
     unsigned made = 0, alike = 0;
     for (size_t i = 0; i < sim->registry.first; i++)
-        alike += strcasecmp(sim->registry.objects[i].email, person->email) == 0;
+        alike += strcasecmp(sim->registry.objects[i].email, person->email) == 0 &&
+                 !sim->registry.objects[i].was_linked;
     for (size_t i = 0; i < sim->intent_count; i++) {
         const struct booked_intent *books = &sim->intents[i];
         if (books->person != index || books->made == 0)

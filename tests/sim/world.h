@@ -127,6 +127,7 @@ struct registered {
     char id[SIM_NAME_SIZE], email[SIM_NAME_SIZE], customer[SIM_NAME_SIZE];
     char intent[EXCHANGE_PUSH_ID_SIZE]; /* empty: made elsewhere */
     char body[SIM_NAME_SIZE * 2];
+    bool was_linked; /* to a user at some time: no match for others then */
 };
 
 struct registry_key {

@@ -373,6 +373,25 @@ OBJECT_TEST(P9_a_create_is_not_found_in_something_else)
     cr_expect_eq(fixture.sync.creates, 2);
 }
 
+/* Whoever has a customer may give it any email. */
+OBJECT_TEST(a_customer_of_another_user_is_no_match)
+{
+    json_t *result;
+    char *log;
+
+    fake_add_customer(&fixture.sync, "cus_eve", "eve@example.com");
+    link_user("u_eve", "cus_eve");
+    json_decref(call("customer.update", "{s:s, s:s}", "customer_id", "cus_eve", "email",
+                     "u_1@example.com"));
+    result = call("customer.create", "{s:s}", "session", "good:u_1");
+    cr_expect_str_neq(harness_text(result, "id"), "cus_eve");
+    json_decref(result);
+    cr_expect_eq(fixture.sync.creates, 1);
+    log = harness_process_log(&fixture.serve);
+    cr_expect_not_null(strstr(log, "cus_eve has the verified email of user u_1"), "%s", log);
+    free(log);
+}
+
 /* --- refunds --- */
 
 OBJECT_TEST(a_session_refunds_its_own_payments_only)

@@ -260,3 +260,34 @@ SESSION_TEST(no_credential_is_logged)
     cr_assert_null(strstr(log, "u_very_secret"), "%s", log);
     free(log);
 }
+
+/* One application has the sessions of all its users: none spends what is the others'. */
+FIXTURE_TEST(sessions, P6_a_user_s_sessions_spend_no_turns_of_the_application, &fixture,
+             APP "[limits]\nupstream_turns_per_user = 3\nupstream_turns_per_customer = 4\n")
+{
+    char user[16], session[32], customer[16];
+
+    for (int i = 0; i < 6; i++) {
+        snprintf(user, sizeof(user), "u_%d", i);
+        snprintf(session, sizeof(session), "good:%s", user);
+        snprintf(customer, sizeof(customer), "cus_%d", i);
+        link_user(user, customer);
+        json_decref(balance(session));
+    }
+    for (int i = 0; i < 3; i++)
+        json_decref(harness_call(&fixture.client, "subscription.list", "{s:s, s:b}", "session",
+                                 "good:u_0", "fresh", 1));
+    fixture_check_error(harness_call_error(&fixture.client, "subscription.list", "{s:s, s:b}",
+                                           "session", "good:u_0", "fresh", 1),
+                        "quota_exceeded", "quota", "upstream_turns");
+    json_decref(balance("good:u_1"));
+    for (int i = 0; i < 4; i++) {
+        snprintf(customer, sizeof(customer), "cus_own%d", i);
+        if (i < 3)
+            json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}",
+                                     "customer_id", customer, "product_id", "prod_1"));
+        else
+            assert_refused("quota_exceeded", "credits.balance", "{s:s, s:s}", "customer_id",
+                           customer, "product_id", "prod_1");
+    }
+}

@@ -49,6 +49,14 @@ static void on_linked(void *userdata, struct hash128 key)
     stage->linked_count++;
 }
 
+static void on_passed(void *userdata, struct core_text user_id, struct core_text customer)
+{
+    struct stage *stage = userdata;
+    cr_expect_gt(user_id.length, 0);
+    cr_expect_gt(customer.length, 0);
+    stage->passed_count++;
+}
+
 static void on_intent(void *userdata, uint64_t sequence)
 {
     struct stage *stage = userdata;
@@ -102,6 +110,7 @@ void stage_init(struct stage *stage, const struct core_policy *policy)
     stage->options.effects = (struct core_effects){.userdata = stage,
                                                    .ready = on_ready,
                                                    .linked = on_linked,
+                                                   .passed = on_passed,
                                                    .intent = on_intent,
                                                    .event = on_event};
     start(stage);

@@ -27,7 +27,7 @@ struct stage {
     unsigned event_count;
     uint32_t ready[64];
     unsigned ready_count;
-    unsigned linked_count, intent_count; /* effects told */
+    unsigned linked_count, intent_count, passed_count; /* effects told */
     uint64_t counter;
     int64_t server_ahead;                                        /* of upstream's clock */
     int64_t rate_limit, rate_remaining, rate_reset, retry_after; /* of the next answers; -1 */

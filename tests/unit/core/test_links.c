@@ -363,16 +363,66 @@ Test(link, an_unverified_claim_is_no_claim)
 
 /* --- bad ends --- */
 
-Test(link, taken)
+/* Whoever has a customer may give it any email: its owner by that email must not suffer. */
+Test(link, a_customer_of_another_user_is_no_match)
 {
     const struct stage_object page[] = {{"cus_3", "ann@x.io", NULL}};
     struct core_user who = ann(), other = user("user_two", "ann@x.io", true);
     cr_assert_eq(ask(&who), CORE_COLD);
     find(page, 1);
+    cr_expect_eq(stage.passed_count, 0);
     cr_assert_eq(ask(&other), CORE_COLD);
     find(page, 1);
-    cr_expect_eq(ask(&other), CORE_TAKEN);
+    created("cus_4");
     expect_customer(&who, "cus_3");
+    expect_customer(&other, "cus_4");
+    cr_expect_eq(stage.passed_count, 1);
+}
+
+Test(link, beside_a_customer_of_another_user_the_only_match_counts)
+{
+    const struct stage_object page[] = {{"cus_3", "ann@x.io", NULL}, {"cus_5", "ann@x.io", NULL}};
+    struct core_user who = ann(), other = user("user_two", "ann@x.io", true);
+    uint64_t sequence;
+    cr_assert_eq(
+        core_link_set(stage.core, other.user_id, stage_text("cus_3"), 0, stage.now, &sequence),
+        CORE_OK);
+    cr_assert_eq(ask(&who), CORE_COLD);
+    find(page, 2);
+    expect_customer(&who, "cus_5");
+}
+
+Test(link, a_customer_that_is_linked_while_the_pages_are_read_is_no_match)
+{
+    const struct stage_object page[] = {{"cus_3", "ann@x.io", NULL}};
+    struct core_user who = ann();
+    uint64_t sequence;
+    cr_assert_eq(ask(&who), CORE_COLD);
+    struct exchange exchange = stage_next(&stage, EXCHANGE_CUSTOMERS);
+    stage_end_objects(&stage, &exchange, page, 1, "cus_3");
+    cr_assert_eq(core_link_set(stage.core, stage_text("user_two"), stage_text("cus_3"), 0,
+                               stage.now, &sequence),
+                 CORE_OK);
+    find(NULL, 0);
+    find(page, 1);
+    created("cus_4");
+    expect_customer(&who, "cus_4");
+}
+
+Test(link, a_claimed_customer_of_another_user_is_no_match)
+{
+    const struct stage_object mine = {"cus_7", "ann@x.io", NULL};
+    struct core_user who = claiming("cus_7", true);
+    uint64_t sequence;
+    cr_assert_eq(core_link_set(stage.core, stage_text("user_two"), stage_text("cus_7"), 0,
+                               stage.now, &sequence),
+                 CORE_OK);
+    cr_assert_eq(ask(&who), CORE_COLD);
+    struct exchange exchange = stage_next(&stage, EXCHANGE_CUSTOMER);
+    stage_end_objects(&stage, &exchange, &mine, 1, NULL);
+    find(NULL, 0);
+    created("cus_8");
+    expect_customer(&who, "cus_8");
 }
 
 Test(link, refused_says_why)

@@ -143,6 +143,32 @@ Test(errand, P6_quota)
         CORE_OK);
 }
 
+/* One application has the sessions of all its users. */
+Test(errand, P6_sessions_pay_from_the_share_of_their_customer)
+{
+    struct core_policy policy = stage_policy();
+    char name[16];
+    uint64_t number;
+    policy.turns_per_user = 2;
+    policy.turns_per_customer = 1;
+    core_set_policy(stage.core, &policy, stage.now);
+    core_charge_uid(stage.core, false);
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "cus_s%d", i);
+        for (int k = 0; k < 2; k++)
+            cr_expect_eq(
+                core_errand(stage.core, false, stage_text(name), STAGE_UID, stage.now, &number),
+                k == 0 ? CORE_OK : CORE_QUOTA_TURNS);
+    }
+    core_charge_uid(stage.core, true);
+    cr_expect_eq(core_errand(stage.core, false, stage_text("cus_b"), STAGE_UID, stage.now, &number),
+                 CORE_OK, "none of its own was spent");
+    cr_expect_eq(core_errand(stage.core, false, stage_text("cus_c"), STAGE_UID, stage.now, &number),
+                 CORE_OK);
+    cr_expect_eq(core_errand(stage.core, false, stage_text("cus_d"), STAGE_UID, stage.now, &number),
+                 CORE_QUOTA_TURNS);
+}
+
 Test(errand, P6_shares_turns_with_cold_balances)
 {
     struct core_consumed consumed;

@@ -51,6 +51,8 @@ struct core_effects {
     /* The search for a user's customer has ended, well or not: ask again. The key is core_link's.
      */
     void (*linked)(void *userdata, struct hash128 user_key);
+    /* A search went past a customer that has the user's email and is linked to another user. */
+    void (*passed)(void *userdata, struct core_text user_id, struct core_text customer);
     /* An intent has ended, or is parked: core_intent_get. */
     void (*intent)(void *userdata, uint64_t sequence);
     /* An event came about with the record of that sequence: tell it no earlier than the record is
@@ -145,6 +147,10 @@ struct core_balance {
     int64_t pushed_total, deducted_total;
 };
 
+/* Whether the uid of the commands that follow pays for the upstream turns that they cost, as it
+ * does at first. That of sessions does not: one application has those of all its users, and no user
+ * must spend what is the others'. Their customers pay, as always. */
+void core_charge_uid(struct core *core, bool charges);
 /* CORE_OK, CORE_LOAD, CORE_COLD (*ret_slot says whom to wait for), CORE_UNKNOWN_…,
  * CORE_QUOTA_TURNS. Marks the balance as used, so that it is refreshed when due. */
 int core_balance_get(struct core *core, struct core_text customer, struct core_text product,

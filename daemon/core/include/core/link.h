@@ -31,8 +31,9 @@ struct core_link {
 /* CORE_OK: ret_link->customer. CORE_UNLINKED: no link, and `create` is false. CORE_COLD: it is
  * being looked for; ask again at effects.linked. Ends of the search, remembered for a short while:
  * CORE_AMBIGUOUS (several customers have that email, none spelt exactly so; the message names
- * them), CORE_TAKEN (the customer is another user's), CORE_REFUSED (upstream refused to create one;
- * the message says why). CORE_QUOTA_TURNS. */
+ * them), CORE_TAKEN (the customer that a session claims, and
+ * is believed to have, or the one that was created, is another user's), CORE_REFUSED (upstream
+ * refused to create one; the message says why). CORE_QUOTA_TURNS. */
 int core_link_get(struct core *core, const struct core_user *user, bool create, uint32_t uid,
                   int64_t now, struct core_link *ret_link);
 /* Operators: links a user to a customer in place of its old link. CORE_TAKEN where the customer is
