@@ -1,5 +1,5 @@
-# The manual has each command of creditctl, and each topic of the header with its blocking calls; nothing that is
-# not there. Usage: manual.sh CREDITCTL CREDITCTL.1 LIBCREDITD.3 SYMS
+# The manual has each command of creditctl, each topic of the header with its blocking calls, and each type of
+# event; nothing that is not there. Usage: manual.sh CREDITCTL CREDITCTL.1 LIBCREDITD.3 SYMS EVENTS.H
 set -eu
 export LC_ALL=C
 differ=0
@@ -18,4 +18,9 @@ compare "the commands and creditctl.1" "$commands" "$described"
 calls=$(sed -n 's/^ *creditd_\([a-z_]*\)_async;$/\1/p' "$4" | grep -vx call | sort)
 described=$(sed -n '/^\.Bl/,/^\.El/s/^\.Fn creditd_\([a-z_]*\).*/\1/p' "$3" | sort)
 compare "the calls and libcreditd.3" "$calls" "$described"
+# Each type of event, as proto/events.h has it.
+types=$(sed -n 's/^ *X([A-Z_]*, "\([a-z_.]*\)",.*/\1/p' "$5" | sort)
+described=$(sed -n '/^\.Sh EVENTS/,/^\.El/s/^\.It Li \(.*\)/\1/p' "$2" | sort)
+[ -n "$types" ]
+compare "the types of events and creditctl.1" "$types" "$described"
 exit $differ
