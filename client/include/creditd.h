@@ -184,8 +184,8 @@ struct creditd_map;
  * ($XDG_RUNTIME_DIR/creditd/creditd.sock, or for users from uid 1000 on
  * ~/.local/state/creditd/run/creditd.sock, where a daemon is that was started without a session) if
  * its socket is there; or else the machine's, /run/creditd/creditd.sock. It is looked for until a
- * daemon listens, and not again: a connection never changes from one ledger to another. 0, -EINVAL for an unknown flag, -ENAMETOOLONG for a path that no Unix socket
- * can have, -ENOMEM.
+ * daemon listens, and not again: a connection never changes from one ledger to another. 0, -EINVAL
+ * for an unknown flag, -ENAMETOOLONG for a path that no Unix socket can have, -ENOMEM.
  */
 int creditd_open(struct creditd **ret_connection, const char *path, unsigned flags);
 /* Ends what is under way with -ECANCELED (their callbacks run now), and frees everything. Takes
