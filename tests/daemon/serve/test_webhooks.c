@@ -693,9 +693,9 @@ static json_t *lose_refund(void)
     json_t *object;
 
     fixture.sync.lose_creates = 1;
-    fixture_check_error(
-        call_error("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1"),
-        "conflict", NULL, NULL);
+    fixture_check_error(call_error("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1",
+                                   "payment_id", "pay_1", "idempotency_key", "k"),
+                        "conflict", NULL, NULL);
     pthread_mutex_lock(&fixture.sync.lock);
     object = json_deep_copy(json_array_get(fixture.sync.refunds, 0));
     pthread_mutex_unlock(&fixture.sync.lock);
@@ -745,6 +745,10 @@ WEBHOOK_TEST(a_refund_that_failed_was_not_made)
 
     tell_of("wh_1", "refund.failed", object, "status", "pending");
     cr_expect_eq(parked(), 0);
+    again = call_error("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                       "pay_1", "idempotency_key", "k");
+    cr_expect_not_null(strstr(harness_text(again, "message"), "rf_1 has failed"));
+    json_decref(again);
     again = call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_1");
     cr_expect_str_eq(harness_text(again, "id"), "rf_2");
     cr_expect_eq(fixture.sync.creates, 2);
