@@ -141,6 +141,8 @@ bool objects_get(struct request *request, enum record_table table, int64_t at_le
         (!there || object.synced_at < request->parked->since)) {
         /* Too large to be kept: it is answered as it came. */
         *ret_object = (struct object_view){answer->body, answer->length, serve_now(serve), false};
+        if (answer->reveals > request->reveals) /* the events that it has brought about */
+            request->reveals = answer->reveals;
         return true;
     }
     if (!there || object.synced_at < at_least) {
