@@ -7,7 +7,8 @@
  * The answer: {id, type, duplicate: it was delivered before, ignored: its type says nothing to us,
  * or it is of test mode where the key is live (or the other way round),
  * changed: what is stored of the object, events: how many tell of it}, once all of that is durable.
- * A webhook that is not believed is refused with permission_denied.
+ * A webhook that is not believed is refused with permission_denied; one that is well signed and no
+ * event with invalid_parameter, since to deliver it again is of no use.
  *
  * The request waits for creditd-sync's verdict, then for what is stored of the object; the verdict
  * stays with it meanwhile.
@@ -394,17 +395,23 @@ static int take(struct request *request, const msgpack_object *map)
 static int judge(struct request *request, const msgpack_object *map)
 {
     struct core_text message = object_text(map, "message");
-    bool invalid = object_text_is(map, "verdict", "invalid");
+    bool invalid = object_text_is(map, "verdict", "invalid"),
+         malformed = object_text_is(map, "verdict", "malformed");
     char text[300];
 
     if (object_text_is(map, "verdict", "valid"))
         return take(request, map);
     snprintf(text, sizeof(text), "%s: %.*s; nothing was changed",
-             invalid ? "the webhook is not believed" : "the webhook cannot be checked",
+             invalid     ? "the webhook is not believed"
+             : malformed ? "the webhook is well signed, and none of StellarTools'"
+                         : "the webhook cannot be checked",
              message.length > 200 ? 200 : (int)message.length, message.data);
-    request_refuse(request,
-                   invalid ? PROTO_ERROR_PERMISSION_DENIED : PROTO_ERROR_UPSTREAM_UNAVAILABLE, text,
-                   NULL, NULL);
+    if (malformed)
+        request_refuse(request, PROTO_ERROR_INVALID_PARAMETER, text, "parameter", "body");
+    else
+        request_refuse(request,
+                       invalid ? PROTO_ERROR_PERMISSION_DENIED : PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+                       text, NULL, NULL);
     return REQUEST_ANSWERED;
 }
 

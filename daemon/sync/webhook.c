@@ -111,13 +111,13 @@ static int answer_body(struct span body, msgpack_sbuffer *answer)
     const char *id = NULL, *type = NULL;
 
     if (!json_is_object(root))
-        return answer_plain(answer, "invalid", "the body is no JSON object");
+        return answer_plain(answer, "malformed", "the body is no JSON object");
     if (field_text(root, "id", &id) != 1 || !proto_id_valid(id, strlen(id)))
-        return answer_plain(answer, "invalid", "the body has no id that could be one");
+        return answer_plain(answer, "malformed", "the body has no id that could be one");
     if (field_text(root, "type", &type) != 1 || *type == '\0' || strlen(type) > TYPE_MAX)
-        return answer_plain(answer, "invalid", "the body has no type");
+        return answer_plain(answer, "malformed", "the body has no type");
     if (!json_is_object(json_object_get(root, "data")))
-        return answer_plain(answer, "invalid", "the body has no data");
+        return answer_plain(answer, "malformed", "the body has no data");
     return answer_valid(root, id, type, answer);
 }
 

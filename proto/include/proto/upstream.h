@@ -83,14 +83,14 @@
  * webhook.verify {body: bytes or text, signature: text} checks a webhook's signature and age, asks
  * nobody, and answers:
  *
- * - verdict: "valid", "invalid" (message says why), or "unavailable" (no webhook secret is
- *   configured, or it cannot be read: message says so)
+ * - verdict: "valid", "invalid" (message says why), "malformed" (well signed, and no event of
+ *   StellarTools': message says why), or "unavailable" (no webhook secret is configured, or it
+ *   cannot be read: message says so)
  * - message: text|nil, at most 200 bytes
  *
  * and, where valid: id, type: text; created: ms since the epoch (0 where it is none); livemode:
  * bool|nil (nil: it does not say); object: data.object as above for objects, nil where it is none
- * or has no id; previous_attributes: map|nil. A body that is well signed and no event of
- * StellarTools' is "invalid".
+ * or has no id; previous_attributes: map|nil.
  *
  * Notifications: sync → serve "sync.hello" {version, livemode: bool (false: a test key), upstream:
  * text|nil} once when connected, and again when a new key has been read; serve → sync "sync.reload"

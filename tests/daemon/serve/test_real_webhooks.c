@@ -193,6 +193,7 @@ Test(real_webhooks, a_body_of_half_a_megabyte_is_taken_and_a_larger_one_is_not)
     deliver(body, SECRET, 0, "invalid_parameter");
     body[size] = '\0';
     deliver(body, SECRET, 0, NULL);
+    deliver("{\"id\": \"wh_evt_1\"}", SECRET, 0, "invalid_parameter"); /* no event, well signed */
     end_all();
     free(body);
 }

@@ -49,6 +49,7 @@ static char *verify_signed(const char *body, int64_t seconds)
 }
 
 #define HEAD(more) "{\"verdict\"=>\"valid\", \"message\"=>nil, \"id\"=>\"wh_evt_1\", " more "}"
+#define MALFORMED(message) "{\"verdict\"=>\"malformed\", \"message\"=>\"" message "\"}"
 #define INVALID(message) "{\"verdict\"=>\"invalid\", \"message\"=>\"" message "\"}"
 #define BODY(more) "{\"id\":\"wh_evt_1\",\"type\":\"customer.updated\"," more "}"
 
@@ -72,16 +73,16 @@ Test(webhook, bodies)
         {BODY("\"created\":\"soon\",\"livemode\":\"yes\",\"data\":{}"),
          HEAD("\"type\"=>\"customer.updated\", \"created\"=>0, \"livemode\"=>nil, "
               "\"object\"=>nil, \"previous_attributes\"=>nil")},
-        {"[]", INVALID("the body is no JSON object")},
-        {"{", INVALID("the body is no JSON object")},
+        {"[]", MALFORMED("the body is no JSON object")},
+        {"{", MALFORMED("the body is no JSON object")},
         {"{\"id\":\"wh_evt_1\",\"id\":\"wh_evt_2\",\"type\":\"a\",\"data\":{}}",
-         INVALID("the body is no JSON object")},
-        {"{\"type\":\"a\",\"data\":{}}", INVALID("the body has no id that could be one")},
+         MALFORMED("the body is no JSON object")},
+        {"{\"type\":\"a\",\"data\":{}}", MALFORMED("the body has no id that could be one")},
         {"{\"id\":\"a/b\",\"type\":\"a\",\"data\":{}}",
-         INVALID("the body has no id that could be one")},
-        {"{\"id\":\"wh_evt_1\",\"data\":{}}", INVALID("the body has no type")},
-        {"{\"id\":\"wh_evt_1\",\"type\":\"\",\"data\":{}}", INVALID("the body has no type")},
-        {BODY("\"n\":1"), INVALID("the body has no data")},
+         MALFORMED("the body has no id that could be one")},
+        {"{\"id\":\"wh_evt_1\",\"data\":{}}", MALFORMED("the body has no type")},
+        {"{\"id\":\"wh_evt_1\",\"type\":\"\",\"data\":{}}", MALFORMED("the body has no type")},
+        {BODY("\"n\":1"), MALFORMED("the body has no data")},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
