@@ -7,7 +7,6 @@
 #include "options.h"
 #include "process.h"
 
-#include <curl/curl.h>
 #include <ipc/helper.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <util/log.h>
 #include <util/macros.h>
 #include <util/service.h>
+#include <web/http.h>
 
 enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
 
@@ -57,15 +57,13 @@ int main(int argc, char **argv)
     r = service_protect_memory();
     if (r < 0)
         log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
-    /* libcurl would write the secrets of TLS connections to the file that this names. */
-    unsetenv("SSLKEYLOGFILE");
     signal(SIGPIPE, SIG_IGN);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (http_global_init() < 0) {
         log_error("libcurl cannot be initialised");
         return EXIT_FAILURE;
     }
     default_path = options.config_path ? NULL : config_default_path();
     r = run(options.config_path ? options.config_path : default_path);
-    curl_global_cleanup();
+    http_global_deinit();
     return r;
 }

@@ -8,7 +8,6 @@
 #include "options.h"
 #include "process.h"
 
-#include <curl/curl.h>
 #include <ipc/helper.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -21,6 +20,7 @@
 #include <util/log.h>
 #include <util/macros.h>
 #include <util/service.h>
+#include <web/http.h>
 
 enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
 
@@ -71,11 +71,9 @@ int main(int argc, char **argv)
     r = service_protect_memory();
     if (r < 0)
         log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
-    /* libcurl would write the secrets of TLS connections to the file that this names. */
-    unsetenv("SSLKEYLOGFILE");
     signal(SIGPIPE, SIG_IGN);
     json_set_alloc_funcs(malloc, free_wiped);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (http_global_init() < 0) {
         log_error("libcurl cannot be initialised");
         return EXIT_FAILURE;
     }
@@ -87,6 +85,6 @@ int main(int argc, char **argv)
         .is_sandbox = getenv("CREDITD_SANDBOX") != NULL,
     };
     r = run(&source);
-    curl_global_cleanup();
+    http_global_deinit();
     return r;
 }

@@ -14,6 +14,17 @@
 
 LIST_HEAD(transfer_list, transfer);
 
+int http_global_init(void)
+{
+    unsetenv("SSLKEYLOGFILE");
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
+}
+
+void http_global_deinit(void)
+{
+    curl_global_cleanup();
+}
+
 struct http {
     uv_loop_t *loop;
     CURLM *multi;

@@ -34,7 +34,7 @@ FOREIGN = {
     "msgpack.h": {"proto", "client", "daemon/ipc", "daemon/serve", "daemon/web", "daemon/sync", "daemon/hook",
                   "daemon/http"},
     # Their main() initialises it; the rest is in web.
-    "curl/curl.h": {"daemon/web", "daemon/sync", "daemon/hook"},
+    "curl/curl.h": {"daemon/web", "daemon/sync"},
     "jansson.h": {"daemon/web", "daemon/sync", "daemon/sandbox", "daemon/http", "daemon/hook", "client"},
     "microhttpd.h": {"daemon/sandbox", "daemon/http"},
     "ini.h": {"daemon/util"},

@@ -61,7 +61,13 @@ struct http_end {
 /* `end` and what it points to live as long as the call. New exchanges may be started in it. */
 typedef void http_done_fn(void *data, const struct http_end *end);
 
-/* curl_global_init() has been called. */
+/* Once in a program, before its first thread and its first http_new(): 0 or -EIO. Takes
+ * SSLKEYLOGFILE out of the environment: libcurl would write the secrets of TLS connections to the
+ * file that it names. */
+int http_global_init(void);
+/* At the end of the program. */
+void http_global_deinit(void);
+/* http_global_init() has been called. */
 int http_new(uv_loop_t *loop, struct http **ret_http);
 /* Ends what is under way without calling back. The memory goes when the loop has closed the
  * handles: run it once more. */
