@@ -3,12 +3,12 @@
  * the body. In the order in which a client would ask itself.
  */
 #include "exchange.h"
-#include "origin.h"
 #include "server.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <util/origin.h>
 
 /* Where nothing is said, the app that knows the sessions may. */
 static const char *app_url(const struct config *config)

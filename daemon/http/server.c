@@ -1,6 +1,5 @@
 /* See server.h. */
 #include "server.h"
-#include "origin.h"
 #include <creditd_uv.h>
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 #include <util/log.h>
 #include <util/macros.h>
+#include <util/origin.h>
 #include <util/service.h>
 
 #define HEAD_MAX (64u * 1024u) /* of a request: its session alone may have 16 KiB */

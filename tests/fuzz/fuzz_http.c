@@ -5,11 +5,11 @@
 #include "fuzz.h"
 #include <errno.h>
 #include <json_value.h>
-#include <origin.h>
 #include <parameters.h>
 #include <route.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/origin.h>
 
 #define REQUIRE(condition)                                                                         \
     do {                                                                                           \

@@ -1,10 +1,16 @@
 /* See origin.h. */
-#include "origin.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <util/macros.h>
+#include <util/origin.h>
+
+static const struct {
+    const char *scheme;
+    int port;
+} schemes[] = {{"https://", 443}, {"http://", 80}};
 
 /* The digits of a port, without zeros in front; 0 for none. -EINVAL for anything else. */
 static int parse_port(const char *text, size_t length)
@@ -38,6 +44,45 @@ static size_t host_length(const char *text, size_t length)
     return i <= 253 ? i : 0;
 }
 
+/* Scheme and host as far as a slash, a question mark or a hash. */
+static int parse_from_host(const char *rest, size_t length, struct origin *origin)
+{
+    size_t end = 0, host;
+    int port = 0;
+
+    while (end < length && !strchr("/?#", rest[end]))
+        end++;
+    host = host_length(rest, end);
+    if (host == 0 || (host < end && rest[host] != ':'))
+        return -EINVAL;
+    if (host < end)
+        port = parse_port(rest + host + 1, end - host - 1);
+    if (port < 0)
+        return port;
+    origin->host = rest;
+    origin->host_length = host;
+    origin->port = port;
+    origin->length = (size_t)(rest - origin->url) + end;
+    return 0;
+}
+
+int origin_parse(const char *url, size_t length, struct origin *ret_origin)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
+        struct origin origin = {.url = url, .is_https = i == 0};
+        size_t skip = strlen(schemes[i].scheme);
+        int r;
+
+        if (length <= skip || strncasecmp(url, schemes[i].scheme, skip) != 0)
+            continue;
+        r = parse_from_host(url + skip, length - skip, &origin);
+        if (r == 0)
+            *ret_origin = origin;
+        return r;
+    }
+    return -EINVAL;
+}
+
 static void lower(char *text)
 {
     for (; *text; text++)
@@ -46,36 +91,19 @@ static void lower(char *text)
 
 int origin_of(const char *url, size_t length, char ret_origin[ORIGIN_MAX])
 {
-    static const struct {
-        const char *scheme;
-        int port;
-    } schemes[] = {{"https://", 443}, {"http://", 80}};
+    struct origin origin;
+    int r = origin_parse(url, length, &origin);
 
-    for (size_t i = 0; i < 2; i++) {
-        size_t skip = strlen(schemes[i].scheme), host, end;
-        const char *rest = url + skip;
-        int port = 0;
-
-        if (length <= skip || strncasecmp(url, schemes[i].scheme, skip) != 0)
-            continue;
-        end = skip;
-        while (end < length && !strchr("/?#", url[end]))
-            end++;
-        host = host_length(rest, end - skip);
-        if (host == 0 || (skip + host < end && rest[host] != ':'))
-            return -EINVAL;
-        if (skip + host < end)
-            port = parse_port(rest + host + 1, end - skip - host - 1);
-        if (port < 0)
-            return port;
-        if (port == 0 || port == schemes[i].port)
-            snprintf(ret_origin, ORIGIN_MAX, "%s%.*s", schemes[i].scheme, (int)host, rest);
-        else
-            snprintf(ret_origin, ORIGIN_MAX, "%s%.*s:%d", schemes[i].scheme, (int)host, rest, port);
-        lower(ret_origin);
-        return 0;
-    }
-    return -EINVAL;
+    if (r < 0)
+        return r;
+    const char *scheme = schemes[origin.is_https ? 0 : 1].scheme;
+    if (origin.port == 0 || origin.port == schemes[origin.is_https ? 0 : 1].port)
+        snprintf(ret_origin, ORIGIN_MAX, "%s%.*s", scheme, (int)origin.host_length, origin.host);
+    else
+        snprintf(ret_origin, ORIGIN_MAX, "%s%.*s:%d", scheme, (int)origin.host_length, origin.host,
+                 origin.port);
+    lower(ret_origin);
+    return 0;
 }
 
 static bool is_of(const char *url, size_t length, const char *origin)

@@ -1,8 +1,8 @@
 /* Origins out of URLs, and which are trusted. */
-#include "origin.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <util/origin.h>
 
 static const struct {
     const char *url, *origin; /* NULL: it has none */

@@ -2,6 +2,8 @@
  * Origins: scheme, host and port of a page. A browser says by the header Origin (else by Referer)
  * which page made a request, and a page cannot change that; so a request that a cookie came along
  * with by itself is believed only from origins that are trusted (CSRF).
+ *
+ * The configuration names origins and URLs, and every role judges them; so this is no role's own.
  */
 #pragma once
 
@@ -10,8 +12,20 @@
 
 #define ORIGIN_MAX 320 /* a scheme, a host name of 253, a port */
 
+/* Within the URL, which is not copied. */
+struct origin {
+    const char *url;
+    size_t length; /* up to the path, the query or the fragment */
+    const char *host;
+    size_t host_length;
+    int port; /* 0: not named */
+    bool is_https;
+};
+
+/* -EINVAL where the URL has none ("null", no http or https, a user name, an odd host). */
+int origin_parse(const char *url, size_t length, struct origin *ret_origin);
 /* The origin of a URL, as browsers write it: lower case, without the scheme's own port. -EINVAL
- * where it has none ("null", no http or https, a user name). */
+ * where it has none. */
 int origin_of(const char *url, size_t length, char ret_origin[ORIGIN_MAX]);
 /* The first of the words that is no origin, and its length; NULL: all are. */
 const char *origin_first_wrong(const char *words, size_t *ret_length);
