@@ -104,14 +104,11 @@ struct core *core_free(struct core *core)
 void core_set_policy(struct core *core, const struct core_policy *policy, int64_t now)
 {
     bool other_rate = policy->requests_per_minute != core->policy.requests_per_minute;
-    int64_t blocked_until = core->budget.blocked_until;
 
     core->policy = *policy;
     thresholds_make(policy->thresholds, policy->threshold_count, &core->thresholds);
-    if (other_rate) {
-        budget_init(&core->budget);
-        core->budget.blocked_until = blocked_until;
-    }
+    if (other_rate)
+        budget_configured(&core->budget);
     if (!core->started)
         return;
     for (uint32_t slot = 0; slot < core->slots; slot++) {

@@ -140,13 +140,15 @@ static int64_t oldest_pending(const struct core *core)
 
 void core_get_summary(const struct core *core, struct core_summary *ret_summary)
 {
+    const struct rate_window *rate = budget_tightest(&core->budget);
+
     *ret_summary = (struct core_summary){
         .asked = core->unanswered || core->paused || core->last_success > 0,
         .reachable = !core->unanswered && core->last_success > 0,
         .paused = core->paused,
         .last_success = core->last_success,
-        .requests_limit = core->budget.limit,
-        .requests_remaining = core->budget.remaining,
+        .requests_limit = rate->limit,
+        .requests_remaining = rate->remaining,
         .pending_credits = core->pending_credits,
         .pending_balances = core->pending_balances,
         .oldest_pending = oldest_pending(core),

@@ -191,12 +191,15 @@ struct dedupe {
     int64_t retry_at; /* forgetting failed: not before */
 };
 
-/* How many requests upstream allows: configured, or as its headers said. */
-struct budget {
+/* How many requests upstream allows. */
+struct rate_window {
     int64_t limit;     /* a minute; -1: none known */
-    int64_t remaining; /* until reset_at */
+    int64_t remaining; /* until reset_at; -1: not known */
     int64_t reset_at;
-    int64_t blocked_until; /* a 429 */
+};
+struct budget {
+    struct rate_window configured, learned; /* both hold */
+    int64_t blocked_until;                  /* a 429 */
 };
 
 struct queue {
@@ -533,6 +536,10 @@ int turns_take(struct core *core, uint32_t uid, struct core_text customer, int64
 
 /* --- budget.c --- */
 void budget_init(struct budget *budget);
+/* The policy's limit is another: its minute begins anew, and what upstream has said holds. */
+void budget_configured(struct budget *budget);
+/* The window that leaves less. */
+const struct rate_window *budget_tightest(const struct budget *budget);
 bool budget_allows(const struct core *core, int64_t now);
 int64_t budget_opens_at(const struct core *core);
 void budget_take(struct core *core, int64_t now);

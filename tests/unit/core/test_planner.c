@@ -262,6 +262,50 @@ Test(limit, P6_configured)
     stage_deinit(&stage);
 }
 
+/* Its minute and ours differ: what it says is left may be less. */
+Test(limit, P6_upstream_has_less_left_than_is_configured)
+{
+    struct core_policy policy = stage_policy();
+    struct core_summary summary;
+    int64_t remaining = 4;
+    policy.requests_per_minute = 15;
+    stage_init(&stage, &policy);
+    stage.rate_reset = 30000;
+    many_cold(50);
+    cr_expect_eq(drain(20, &remaining), 4);
+    core_get_summary(stage.core, &summary);
+    cr_expect_eq(summary.requests_limit, 20);
+    cr_expect_eq(summary.requests_remaining, 0);
+    stage_later(&stage, 29000);
+    cr_expect_eq(drain(20, &remaining), 0);
+    stage_later(&stage, 3000);
+    remaining = 20;
+    stage.rate_reset = 58000;
+    cr_expect_eq(drain(20, &remaining), 11, "the rest of the configured minute");
+    core_get_summary(stage.core, &summary);
+    cr_expect_eq(summary.requests_limit, 15);
+    cr_expect_eq(summary.requests_remaining, 0);
+    stage_deinit(&stage);
+}
+
+Test(limit, P6_a_reload_forgets_nothing_that_upstream_has_said)
+{
+    struct core_policy policy = stage_policy();
+    int64_t remaining = 3;
+    policy.requests_per_minute = 15;
+    stage_init(&stage, &policy);
+    stage.rate_reset = 30000;
+    many_cold(50);
+    cr_expect_eq(drain(20, &remaining), 3);
+    policy.requests_per_minute = 0;
+    core_set_policy(stage.core, &policy, stage.now);
+    cr_expect_eq(drain(20, &remaining), 0);
+    stage_later(&stage, 32000);
+    remaining = 20;
+    cr_expect_eq(drain(20, &remaining), 20, "and nothing of the old configuration holds");
+    stage_deinit(&stage);
+}
+
 Test(limit, P6_learned_from_headers)
 {
     int64_t remaining = 20;
