@@ -1,11 +1,17 @@
 /* SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators"). Any seed is a
- * good one, also 0 and 1, which is what people type. */
+ * good one, also 0 and 1, which is what people type.
+ *
+ * The state only counts up by an odd constant: all streams are one, begun at different places. So
+ * the seed must not choose that place by the same constant, or the stream of a seed's neighbour
+ * would be its own, shifted by one. It is mixed by another function first. */
 #include "prng.h"
 
 void prng_init(struct prng *prng, uint64_t seed)
 {
-    prng->state = seed * UINT64_C(0x9e3779b97f4a7c15) + 0x5eed;
-    prng_next(prng);
+    uint64_t z = seed * UINT64_C(0xd1342543de82ef95) + 0x5eed;
+    z = (z ^ (z >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+    z = (z ^ (z >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    prng->state = z ^ (z >> 33);
 }
 
 uint64_t prng_next(struct prng *prng)
