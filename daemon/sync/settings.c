@@ -15,7 +15,6 @@
 
 #define AUTH_SECRET_MAX 4096
 #define WEBHOOK_SECRET_MAX 1024
-#define COOKIE_PREFIX_MAX 128
 
 static void settings_cleanup(struct settings **settings)
 {
@@ -37,16 +36,6 @@ static int copy_text(char **target, const char *text)
     return *target ? 0 : -ENOMEM;
 }
 
-static int version_check(const struct settings_source *source, const char *version,
-                         char **ret_error)
-{
-    for (; version && *version != '\0'; version++)
-        if (*version < 0x21 || *version > 0x7e)
-            return say(ret_error, -EINVAL, source->config_path, "[stellartools] api_version ",
-                       "is not printable ASCII without blanks");
-    return 0;
-}
-
 static int target_load(const struct settings_source *source, const char *configured,
                        struct target *target, char **ret_error)
 {
@@ -59,17 +48,6 @@ static int target_load(const struct settings_source *source, const char *configu
     if (r < 0 && reason)
         return say(ret_error, r, source->config_path, "[stellartools] base_url ", reason);
     return r;
-}
-
-/* It becomes a part of a header. */
-static bool prefix_valid(const char *prefix)
-{
-    size_t length = strlen(prefix);
-
-    for (size_t i = 0; i < length; i++)
-        if (prefix[i] < 0x21 || prefix[i] > 0x7e || strchr("()<>@,;:\\\"/[]?={}", prefix[i]))
-            return false;
-    return length > 0 && length <= COOKIE_PREFIX_MAX;
 }
 
 /* A secret that cannot be read is no reason to stop: the app can still be asked. */
@@ -124,9 +102,6 @@ static int auth_load(const struct settings_source *source, const struct config *
         return say(ret_error, r, source->config_path, "[better_auth] url ", reason);
     if (r < 0)
         return r;
-    if (!prefix_valid(config->better_auth.cookie_prefix))
-        return say(ret_error, -EINVAL, source->config_path, "[better_auth] cookie_prefix ",
-                   "is not the beginning of a cookie's name");
     settings->better_auth.session_ttl = config->better_auth.session_ttl;
     auth_secret_load(config->better_auth.secret_file, settings);
     return copy_text(&settings->better_auth.cookie_prefix, config->better_auth.cookie_prefix);
@@ -157,8 +132,6 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
         settings->references = 1;
     r = settings ? config_load(source->config_path, &config, &error) : -ENOMEM;
 
-    if (r >= 0)
-        r = version_check(source, config->stellartools.api_version, &error);
     if (r >= 0)
         r = target_load(source, config->stellartools.base_url, &settings->target, &error);
     if (r >= 0)

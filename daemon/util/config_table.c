@@ -40,14 +40,14 @@
 const struct config_option config_options[] = {
     TEXT(stellartools, base_url, CONFIG_URL, "https://api.stellartools.dev"),
     TEXT(stellartools, api_key_file, CONFIG_SECRET_PATH, NULL),
-    TEXT(stellartools, api_version, CONFIG_STRING, NULL),
+    TEXT(stellartools, api_version, CONFIG_WORD, NULL),
     TEXT(stellartools, webhook_secret_file, CONFIG_SECRET_PATH, NULL),
     NUMBER(stellartools, connect_timeout, CONFIG_DURATION, "5s", 10, 5 * MS_MINUTE),
     NUMBER(stellartools, request_timeout, CONFIG_DURATION, "30s", 10, 10 * MS_MINUTE),
 
     TEXT(better_auth, url, CONFIG_URL, NULL),
     TEXT(better_auth, secret_file, CONFIG_SECRET_PATH, NULL),
-    TEXT(better_auth, cookie_prefix, CONFIG_STRING, "better-auth"),
+    TEXT(better_auth, cookie_prefix, CONFIG_COOKIE_PREFIX, "better-auth"),
     NUMBER(better_auth, session_ttl, CONFIG_DURATION, "60s", 0, MS_DAY),
     TEXT(better_auth, trust_customer_id, CONFIG_BOOLEAN, "false"),
 
@@ -81,7 +81,7 @@ const struct config_option config_options[] = {
     TEXT(hooks, on_subscription_canceled, CONFIG_PROGRAM, NULL),
     TEXT(hooks, on_credits_low, CONFIG_PROGRAM, NULL),
     TEXT(hooks, on_event, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, user, CONFIG_STRING, NULL),
+    TEXT(hooks, user, CONFIG_USER, NULL),
     TEXT(hooks, secret_file, CONFIG_SECRET_PATH, NULL),
     NUMBER(hooks, timeout, CONFIG_DURATION, "30s", 10, MS_HOUR),
     NUMBER(hooks, retry_delay, CONFIG_DURATION, "1s", 1, MS_HOUR),
@@ -91,7 +91,7 @@ const struct config_option config_options[] = {
 
     TEXT(http, listen, CONFIG_LISTEN, NULL),
     TEXT(http, prefix, CONFIG_PREFIX, "/api/auth/stellar"),
-    TEXT(http, trusted_origins, CONFIG_STRING, NULL),
+    TEXT(http, trusted_origins, CONFIG_ORIGINS, NULL),
     NUMBER(http, body_size, CONFIG_SIZE, "64KiB", KIB, 512 * KIB),
     NUMBER(http, connections, CONFIG_INTEGER, "1000", 1, 65536),
     NUMBER(http, timeout, CONFIG_DURATION, "60s", 10, MS_HOUR),
@@ -109,11 +109,11 @@ const struct config_option config_options[] = {
     NUMBER(limits, upstream_turns_per_customer, CONFIG_INTEGER, "20", 1, 1000000),
     NUMBER(limits, event_lag, CONFIG_INTEGER, "10000", 1, 1000000000),
 
-    TEXT(paths, socket, CONFIG_PATH, NULL),
+    TEXT(paths, socket, CONFIG_SOCKET, NULL),
     TEXT(paths, state_directory, CONFIG_PATH, NULL),
-    TEXT(paths, runtime_directory, CONFIG_PATH, NULL),
-    TEXT(paths, sync_socket, CONFIG_PATH, NULL),
-    TEXT(paths, hook_socket, CONFIG_PATH, NULL),
+    TEXT(paths, runtime_directory, CONFIG_SOCKET_DIRECTORY, NULL),
+    TEXT(paths, sync_socket, CONFIG_SOCKET, NULL),
+    TEXT(paths, hook_socket, CONFIG_SOCKET, NULL),
 };
 /* clang-format on */
 const size_t config_option_count = ARRAY_SIZE(config_options);
@@ -121,24 +121,40 @@ const size_t config_option_count = ARRAY_SIZE(config_options);
 /* What a value of each type is called, and how one is written. */
 static const struct {
     const char *noun, *examples;
-    bool (*accepts)(const char *text); /* of the types that are kept as text */
+    /* Of the types that are kept as text: whether it has the form … */
+    bool (*accepts)(const char *text);
+    /* … and why one that has it is refused: completes "the value …", which is not repeated. */
+    const char *(*problem)(const char *text);
 } config_types[] = {
-    [CONFIG_STRING] = {"a text", "something, or leave the line out", NULL},
-    [CONFIG_PATH] = {"an absolute path", "/a/path", config_is_path},
-    [CONFIG_SECRET_PATH] = {"an absolute path", "the path of a file that holds it", config_is_path},
-    [CONFIG_URL] = {"a URL", "https://host or http://host:port", config_is_url},
+    [CONFIG_WORD] = {"a text of printable ASCII without blanks", "2026-08-18, or leave it out",
+                     config_is_word, NULL},
+    [CONFIG_COOKIE_PREFIX] = {"the beginning of a cookie's name", "better-auth",
+                              config_is_cookie_prefix, NULL},
+    [CONFIG_USER] = {"the name of a user of this machine", "one that there is, or leave it out",
+                     config_is_user, NULL},
+    [CONFIG_ORIGINS] = {"an origin, or several", "https://app.example http://localhost:3000",
+                        config_is_origins, NULL},
+    [CONFIG_PATH] = {"an absolute path", "/a/path", config_is_path, NULL},
+    [CONFIG_SOCKET] = {"an absolute path of at most 107 bytes", "/a/path", config_is_socket, NULL},
+    [CONFIG_SOCKET_DIRECTORY] = {"an absolute path of at most 94 bytes", "/a/path",
+                                 config_is_socket_directory, NULL},
+    [CONFIG_SECRET_PATH] = {"an absolute path", "the path of a file that holds it", config_is_path,
+                            NULL},
+    [CONFIG_URL] = {"a URL", "https://host or http://host:port", config_is_url,
+                    config_base_url_problem},
     [CONFIG_PROGRAM] = {"a program or a URL", "/path/of/program or https://host/path",
-                        config_is_program_or_url},
+                        config_is_program_or_url, config_program_problem},
     [CONFIG_LISTEN] = {"an address to listen on, or several", "/path/of/socket 127.0.0.1:PORT",
-                       config_is_listen},
-    [CONFIG_PREFIX] = {"a path without a slash at its end", "/api/auth/stellar", config_is_prefix},
-    [CONFIG_DURATION] = {"a duration", "500ms, 60s, 2m, 24h or 90d", NULL},
-    [CONFIG_SIZE] = {"a size", "4096, 64KiB, 1MiB or 2GiB", NULL},
-    [CONFIG_INTEGER] = {"a whole number", "digits only", NULL},
-    [CONFIG_BOOLEAN] = {"a truth value", "true or false", NULL},
-    [CONFIG_DURABILITY] = {"a durability", "always or interval", NULL},
-    [CONFIG_THRESHOLDS] = {"a number of credits, or up to 8", "10, or 500, 100, 10", NULL},
-    [CONFIG_ACCESS] = {"a user or a group", "user names, uids, @groups or @gids", NULL},
+                       config_is_listen, NULL},
+    [CONFIG_PREFIX] = {"a path without a slash at its end", "/api/auth/stellar", config_is_prefix,
+                       NULL},
+    [CONFIG_DURATION] = {"a duration", "500ms, 60s, 2m, 24h or 90d", NULL, NULL},
+    [CONFIG_SIZE] = {"a size", "4096, 64KiB, 1MiB or 2GiB", NULL, NULL},
+    [CONFIG_INTEGER] = {"a whole number", "digits only", NULL, NULL},
+    [CONFIG_BOOLEAN] = {"a truth value", "true or false", NULL, NULL},
+    [CONFIG_DURABILITY] = {"a durability", "always or interval", NULL, NULL},
+    [CONFIG_THRESHOLDS] = {"a number of credits, or up to 8", "10, or 500, 100, 10", NULL, NULL},
+    [CONFIG_ACCESS] = {"a user or a group", "user names, uids, @groups or @gids", NULL, NULL},
 };
 
 const struct config_option *config_option_find(const char *section, const char *key)
@@ -232,13 +248,18 @@ static int parse_number(const struct config_option *option, const char *text, in
     return 0;
 }
 
-static int set_text(const struct config_option *option, const char *text, char **field)
+static int set_text(const struct config_option *option, const char *text, char **field,
+                    char **ret_problem)
 {
-    bool (*accepts)(const char *) = config_types[option->type].accepts;
+    const char *(*problem)(const char *) = config_types[option->type].problem;
+    const char *wrong;
     char *copy;
 
-    if (!*text || (accepts && !accepts(text)))
+    if (!*text || !config_types[option->type].accepts(text))
         return -EINVAL;
+    wrong = problem ? problem(text) : NULL;
+    if (wrong)
+        return asprintf(ret_problem, "the value %s", wrong) < 0 ? -ENOMEM : -EINVAL;
     copy = strdup(text);
     if (!copy)
         return -ENOMEM;
@@ -265,7 +286,7 @@ int config_option_set(struct config *config, const struct config_option *option,
                       char **ret_problem)
 {
     void *field = config_field(config, option);
-    char *problem;
+    char *problem = NULL;
     int r;
 
     switch (option->type) {
@@ -286,11 +307,12 @@ int config_option_set(struct config *config, const struct config_option *option,
         r = config_parse_thresholds(text, field);
         break;
     default:
-        r = set_text(option, text, field);
+        r = set_text(option, text, field, &problem);
     }
     if (r != -EINVAL && r != -ERANGE)
         return r;
-    problem = r == -ERANGE ? describe_range(option, text) : describe_form(option, text);
+    if (!problem)
+        problem = r == -ERANGE ? describe_range(option, text) : describe_form(option, text);
     if (!problem)
         return -ENOMEM;
     *ret_problem = problem;

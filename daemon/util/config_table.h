@@ -10,8 +10,13 @@
 #include <util/config.h>
 
 enum config_type {
-    CONFIG_STRING,
+    CONFIG_WORD,
+    CONFIG_COOKIE_PREFIX,
+    CONFIG_USER,
+    CONFIG_ORIGINS,
     CONFIG_PATH,
+    CONFIG_SOCKET,
+    CONFIG_SOCKET_DIRECTORY,
     CONFIG_SECRET_PATH, /* its errors do not repeat the value: it may be the secret itself,
                            misplaced */
     CONFIG_URL,

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <util/macros.h>
+#include <util/origin.h>
 
 #define CREDITS_MAX ((INT64_C(1) << 53) - 1) /* what upstream's numbers hold exactly */
 
@@ -175,6 +178,22 @@ bool config_is_url(const char *text)
     return false;
 }
 
+/* sun_path holds a NUL, too. */
+static bool fits_socket(const char *text, size_t length)
+{
+    return config_is_path(text) && length < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+bool config_is_socket(const char *text)
+{
+    return fits_socket(text, strlen(text));
+}
+
+bool config_is_socket_directory(const char *text)
+{
+    return fits_socket(text, strlen(text) + strlen("/creditd.sock"));
+}
+
 static bool is_address(const char *text, size_t length)
 {
     static const char *const hosts[] = {"127.0.0.1:", "[::1]:"};
@@ -185,15 +204,17 @@ static bool is_address(const char *text, size_t length)
         if (!strncmp(text, hosts[i], strlen(hosts[i])))
             return !parse_digits(text + strlen(hosts[i]), &port, &end) && end == text + length &&
                    port <= 65535;
-    return config_is_path(text);
+    return fits_socket(text, length);
 }
 
 bool config_is_listen(const char *text)
 {
+    size_t count = 0;
+
     for (size_t length; *text; text += length) {
         text += strspn(text, " ");
         length = strcspn(text, " ");
-        if (!is_address(text, length))
+        if (!is_address(text, length) || ++count > CONFIG_LISTEN_MAX)
             return false;
     }
     return true;
@@ -217,6 +238,44 @@ bool config_is_id(const char *text)
                                  "0123456789_-.");
 
     return length >= 1 && length <= 128 && !text[length] && strcmp(text, ".") && strcmp(text, "..");
+}
+
+bool config_is_word(const char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x21 || *text > 0x7e)
+            return false;
+    return true;
+}
+
+bool config_is_cookie_prefix(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length >= 1 && length <= 128 && config_is_word(text) &&
+           !strpbrk(text, "()<>@,;:\\\"/[]?={}");
+}
+
+bool config_is_origins(const char *text)
+{
+    size_t length;
+
+    return !origin_first_wrong(text, &length);
+}
+
+bool config_is_user(const char *text)
+{
+    return getpwnam(text) != NULL;
+}
+
+const char *config_base_url_problem(const char *text)
+{
+    return config_url_problem(text, true);
+}
+
+const char *config_program_problem(const char *text)
+{
+    return config_is_path(text) ? NULL : config_url_problem(text, false);
 }
 
 /* An id in digits is taken as it is, whether or not anybody bears it: containers often have no

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/config.h>
 #include <util/macros.h>
 #include <web/target.h>
 
@@ -29,46 +30,24 @@ static bool host_is_loopback(const char *host)
     return inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
 }
 
-static bool has_part(CURLU *url, CURLUPart part)
-{
-    CLEANUP(curl_text_cleanup) char *text = NULL;
-
-    return curl_url_get(url, part, &text, 0) == CURLUE_OK;
-}
-
-static bool is_printable(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < 0x21 || *text > 0x7e)
-            return false;
-    return true;
-}
-
-/* NULL, or what is wrong with the URL. */
+/* NULL, or what is wrong with the URL. The rule is the configuration's; what libcurl makes of the
+ * URL is asked as well, since it is libcurl that connects. */
 static const char *url_check(CURLU *url, const char *text, enum target_kind kind,
                              struct target *target)
 {
     CLEANUP(curl_text_cleanup) char *scheme = NULL;
     CLEANUP(curl_text_cleanup) char *host = NULL;
+    const char *wrong = config_url_problem(text, kind == TARGET_BASE);
 
-    if (!is_printable(text) || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
+    if (wrong)
+        return wrong;
+    if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        return "is not a URL; write https://HOST[:PORT][/PATH]";
-    if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) ||
-        (kind == TARGET_BASE && has_part(url, CURLUPART_QUERY)) ||
-        has_part(url, CURLUPART_FRAGMENT) || has_part(url, CURLUPART_ZONEID))
-        return kind == TARGET_BASE
-                   ? "has a user, a query, a fragment or a zone; write https://HOST[:PORT][/PATH]"
-                   : "has a user, a fragment or a zone; write https://HOST[:PORT][/PATH][?QUERY]";
+        return "is not a URL that libcurl takes";
     target->is_https = strcmp(scheme, "https") == 0;
     target->is_loopback = host_is_loopback(host);
-    if (!target->is_https && strcmp(scheme, "http") != 0)
-        return "is not an https URL";
-    if (!target->is_https && !target->is_loopback)
-        return "is plain http to another machine, which would show the secrets in it to everybody "
-               "between; write https (http is taken for localhost, 127.0.0.0/8 and [::1])";
-    return NULL;
+    return target->is_https || target->is_loopback ? NULL : "is not this machine to libcurl";
 }
 
 int target_init(struct target *target, enum target_kind kind, const char *url,

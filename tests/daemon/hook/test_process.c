@@ -97,7 +97,7 @@ Test(process, a_bad_reload_changes_nothing)
     rig_configure(&rig, "on_event = http://example.com/");
     harness_notify(&rig.serve, "hook.reload");
     rig_expect(rig_run(&rig, "on_event", 1), "done", 0, NULL);
-    rig_log(&rig, "[hooks] on_event is plain http to another machine");
+    rig_log(&rig, "[hooks] on_event: the value is plain http to another machine");
     rig_log(&rig, "going on with what was read before");
 }
 
@@ -143,9 +143,10 @@ Test(process, a_mistake_in_the_configuration_is_told_at_the_start)
     static const struct {
         const char *lines, *said;
     } table[] = {
-        {"user = no-such-user-here", "[hooks] user is not the name of a user"},
-        {"on_event = http://example.com/", "[hooks] on_event is plain http"},
-        {"on_event = https://a:b@example.com/", "[hooks] on_event has a user"},
+        {"user = no-such-user-here",
+         "[hooks] user: \"no-such-user-here\" is not the name of a user"},
+        {"on_event = http://example.com/", "[hooks] on_event: the value is plain http"},
+        {"on_event = https://a:b@example.com/", "[hooks] on_event: the value has a user"},
         {"on_event = program", "on_event"},
         {"on_evnt = /bin/true", "on_evnt"},
     };

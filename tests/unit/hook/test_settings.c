@@ -67,7 +67,8 @@ Test(settings, a_mistake_names_the_option)
     write_config("[hooks]\non_subscription_canceled = http://example.com/\n");
     cr_expect_eq(settings_load(path, &settings, &error), -EINVAL);
     cr_expect_not_null(strstr(error, path));
-    cr_expect_not_null(strstr(error, ": [hooks] on_subscription_canceled is plain http"));
+    cr_expect_not_null(
+        strstr(error, ":2: [hooks] on_subscription_canceled: the value is plain http"));
     cr_expect_null(settings);
     free(error);
 }

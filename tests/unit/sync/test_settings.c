@@ -107,10 +107,11 @@ Test(key, the_configuration_names_file_and_mistake)
     cr_assert(
         settings_load(&(struct settings_source){path, NULL, "sk_1", false}, &settings, &error) < 0);
     cr_expect_not_null(strstr(error, path));
-    cr_expect_not_null(strstr(error, "base_url is plain http"));
+    cr_expect_not_null(strstr(error, ":2: [stellartools] base_url: the value is plain http"));
     free(error);
     error = NULL;
     /* The environment comes first: that is how --sandbox reaches us. */
+    write_file("[stellartools]\nbase_url = https://example.com\n");
     cr_assert_eq(settings_load(&(struct settings_source){path, "http://127.0.0.1:1", "sk_1", false},
                                &settings, &error),
                  0);
@@ -124,10 +125,12 @@ Test(key, sessions_go_to_https_or_this_machine)
     static const struct {
         const char *text, *wrong; /* wrong NULL: taken */
     } table[] = {
-        {"[better_auth]\nurl = http://app.example.org\n", "[better_auth] url is plain http"},
-        {"[better_auth]\nurl = https://app.example.org/?x\n", "[better_auth] url has a user"},
-        {"[better_auth]\ncookie_prefix = a=b\n", "[better_auth] cookie_prefix is not"},
-        {"[better_auth]\ncookie_prefix = a b\n", "[better_auth] cookie_prefix is not"},
+        {"[better_auth]\nurl = http://app.example.org\n",
+         "[better_auth] url: the value is plain http"},
+        {"[better_auth]\nurl = https://app.example.org/?x\n",
+         "[better_auth] url: the value has a user"},
+        {"[better_auth]\ncookie_prefix = a=b\n", "[better_auth] cookie_prefix: \"a=b\" is not"},
+        {"[better_auth]\ncookie_prefix = a b\n", "[better_auth] cookie_prefix: \"a b\" is not"},
         {"[better_auth]\nurl = http://127.0.0.1:3000/\ncookie_prefix = my-app\n", NULL},
         {"[better_auth]\nsecret_file = /nonexistent/secret\n", NULL},
     };

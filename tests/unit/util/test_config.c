@@ -226,10 +226,38 @@ Test(config, mistakes_are_one_line_that_says_where_what_and_what_is_allowed)
          "creditd.conf:2: [stellartools] base_url: \"api.stellartools.dev\" is not a URL; write "
          "https://host or http://host:port"},
         {"[stellartools]\napi_version =\n", "creditd.conf:2: [stellartools] api_version: \"\" is "
-                                            "not a text; write something, or leave "
-                                            "the line out"},
-        {"[paths]\nsocket = creditd.sock\n",
-         "creditd.conf:2: [paths] socket: \"creditd.sock\" is not an absolute path; write /a/path"},
+                                            "not a text of printable ASCII without blanks; write "
+                                            "2026-08-18, or leave it out"},
+        {"[paths]\nsocket = creditd.sock\n", "creditd.conf:2: [paths] socket: \"creditd.sock\" is "
+                                             "not an absolute path of at most 107 bytes; "
+                                             "write /a/path"},
+        {"[hooks]\non_event = https://example.com/x y\n",
+         "creditd.conf:2: [hooks] on_event: the value is not a URL; write "
+         "https://HOST[:PORT][/PATH]"},
+        {"[hooks]\non_event = http://example.com/token\n",
+         "creditd.conf:2: [hooks] on_event: the value is plain http to another machine, which "
+         "would "
+         "show the secrets in it to everybody between; write https (http is taken for localhost, "
+         "127.0.0.0/8 and [::1])"},
+        {"[hooks]\nuser = no-such-user-here\n",
+         "creditd.conf:2: [hooks] user: \"no-such-user-here\" is not the name of a user of this "
+         "machine; write one that there is, or leave it out"},
+        {"[stellartools]\nbase_url = https://me:secret@example.com\n",
+         "creditd.conf:2: [stellartools] base_url: the value has a user, a query, a fragment or a "
+         "zone; write https://HOST[:PORT][/PATH]"},
+        {"[stellartools]\napi_version = 2026 08\n",
+         "creditd.conf:2: [stellartools] api_version: \"2026 08\" is not a text of printable ASCII "
+         "without blanks; write 2026-08-18, or leave it out"},
+        {"[better_auth]\nurl = http://app.example\n",
+         "creditd.conf:2: [better_auth] url: the value is plain http to another machine, which "
+         "would show the secrets in it to everybody between; write https (http is taken for "
+         "localhost, 127.0.0.0/8 and [::1])"},
+        {"[better_auth]\ncookie_prefix = a=b\n",
+         "creditd.conf:2: [better_auth] cookie_prefix: \"a=b\" is not the beginning of a cookie's "
+         "name; write better-auth"},
+        {"[http]\ntrusted_origins = https://app.example *.example\n",
+         "creditd.conf:2: [http] trusted_origins: \"https://app.example *.example\" is not an "
+         "origin, or several; write https://app.example http://localhost:3000"},
         {"[hooks]\non_event = hook\n",
          "creditd.conf:2: [hooks] on_event: \"hook\" is not a program or a URL; write "
          "/path/of/program or https://host/path"},

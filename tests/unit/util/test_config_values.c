@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <util/config.h>
 #include <util/macros.h>
 
@@ -121,6 +122,8 @@ Test(config_values, forms_of_text)
         {config_is_listen, "127.0.0.1:", false},
         {config_is_listen, "127.0.0.1", false},
         {config_is_listen, "0.0.0.0:80", false},
+        {config_is_listen, "/a /a /a /a /a /a /a /a /a /a /a /a /a /a /a /a", true},
+        {config_is_listen, "/a /a /a /a /a /a /a /a /a /a /a /a /a /a /a /a /a", false},
         {config_is_prefix, "/api/auth/stellar", true},
         {config_is_prefix, "/", true},
         {config_is_prefix, "/api/", false},
@@ -128,6 +131,23 @@ Test(config_values, forms_of_text)
         {config_is_program_or_url, "/usr/bin/true", true},
         {config_is_program_or_url, "https://host/hook", true},
         {config_is_program_or_url, "true", false},
+        {config_is_word, "2026-08-18", true},
+        {config_is_word, "2026 08", false},
+        {config_is_word, "caf\xc3\xa9", false},
+        {config_is_cookie_prefix, "my-app", true},
+        {config_is_cookie_prefix, "a=b", false},
+        {config_is_cookie_prefix, "a;b", false},
+        {config_is_cookie_prefix, "a b", false},
+        {config_is_cookie_prefix, "a\"b", false},
+        {config_is_cookie_prefix, "", false},
+        {config_is_origins, "https://app.example", true},
+        {config_is_origins, "https://app.example, http://localhost:3000", true},
+        {config_is_origins, "app.example", false},
+        {config_is_origins, "https://app.example null", false},
+        {config_is_origins, "https://*.example", false},
+        {config_is_user, "root", true},
+        {config_is_user, "no-such-user-here", false},
+        {config_is_user, "", false},
         {config_is_id, "prod_1.A-z", true},
         {config_is_id, "", false},
         {config_is_id, ".", false},
@@ -141,6 +161,92 @@ Test(config_values, forms_of_text)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         cr_assert_eq(cases[i].accepts(cases[i].text), cases[i].accepted, "case %zu: \"%s\"", i,
                      cases[i].text);
+}
+
+/* To whom secrets are sent; the first letter of `taken`: as a base, the second: as a whole. */
+Test(config_values, urls)
+{
+    static const struct {
+        const char *url, *taken;
+    } cases[] = {
+        {"https://api.stellartools.dev", "++"},
+        {"https://h:8443/api//", "++"},
+        {"HTTPS://h", "++"},
+        {"https://127.0.0.1:1", "++"},
+        {"https://[2001:db8::1]:8443/x", "++"},
+        {"https://[::ffff:127.0.0.1]", "++"},
+        {"http://127.0.0.1:8080", "++"},
+        {"http://127.255.0.9", "++"},
+        {"http://[::1]:80/x", "++"},
+        {"http://localhost:80", "++"},
+        {"http://LOCALHOST", "++"},
+        {"https://h/@a:b", "++"},
+        {"https://h?x", "-+"},
+        {"https://h/a?b=c&d@e", "-+"},
+        {"http://127.0.0.1:1/?x", "-+"},
+        {"http://api.stellartools.dev", "--"},
+        {"http://126.255.255.255", "--"},
+        {"http://128.0.0.1", "--"},
+        {"http://127.1", "--"},
+        {"http://2130706433", "--"},
+        {"http://0.0.0.0", "--"},
+        {"http://[::2]", "--"},
+        {"http://[::ffff:127.0.0.1]", "--"},
+        {"http://127.0.0.1.example.com", "--"},
+        {"http://localhost.example.com", "--"},
+        {"http://localhost@example.com", "--"},
+        {"http://127.0.0.1:80@example.com", "--"},
+        {"http://example.com/?127.0.0.1", "--"},
+        {"https://user@h", "--"},
+        {"https://user:password@h/?a", "--"},
+        {"https://h\\@h2", "--"},
+        {"https://h/#x", "--"},
+        {"https://h/a?b#c", "--"},
+        {"https://h /x", "--"},
+        {"https://h/\r\nX: y", "--"},
+        {"https://h/\xc3\xa9", "--"},
+        {"https://h:65536", "--"},
+        {"https://h:x", "--"},
+        {"https://[::1", "--"},
+        {"https://[1:2]", "--"},
+        {"https://[fe80::1%25eth0]", "--"},
+        {"https://[1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111]", "--"},
+        {"https://", "--"},
+        {"https:///x", "--"},
+        {"ftp://h", "--"},
+        {"file:///etc/passwd", "--"},
+        {"h", "--"},
+        {"", "--"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        cr_expect_eq(!config_url_problem(cases[i].url, true), cases[i].taken[0] == '+', "%s",
+                     cases[i].url);
+        cr_expect_eq(!config_url_problem(cases[i].url, false), cases[i].taken[1] == '+', "%s",
+                     cases[i].url);
+    }
+    cr_expect_null(config_program_problem("/usr/bin/program"));
+    cr_expect(config_program_problem("http://example.com"));
+    cr_expect(config_base_url_problem("https://h?x"));
+}
+
+/* Of the address of a Unix socket, NUL included: 108 bytes. */
+Test(config_values, the_longest_socket)
+{
+    char path[109] = "/";
+
+    memset(path + 1, 'a', 106);
+    cr_assert(config_is_socket(path));
+    cr_assert(config_is_listen(path));
+    path[94] = '\0';
+    cr_assert(config_is_socket_directory(path));
+    path[94] = 'a';
+    path[95] = '\0';
+    cr_assert_not(config_is_socket_directory(path));
+    memset(path + 1, 'a', 107);
+    cr_assert_not(config_is_socket(path));
+    cr_assert_not(config_is_listen(path));
+    cr_assert_not(config_is_socket("relative"));
 }
 
 Test(config_values, the_longest_id)

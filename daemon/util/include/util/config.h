@@ -36,6 +36,7 @@ struct config_access {
 };
 
 #define CONFIG_THRESHOLDS_MAX 8
+#define CONFIG_LISTEN_MAX 16 /* addresses of [http] listen */
 
 /* Descending, without repetitions. */
 struct config_thresholds {
@@ -131,3 +132,7 @@ int config_list_options(FILE *stream);
 int config_parse_duration(const char *text, int64_t *ret_ms);
 /* "4096", "64KiB", "1MiB", "2GiB". */
 int config_parse_size(const char *text, int64_t *ret_bytes);
+
+/* What is wrong with a URL to which secrets are sent; NULL: nothing. A literal that completes the
+ * sentence "base_url …". To a base paths are put: it has no query. */
+const char *config_url_problem(const char *url, bool is_base);
