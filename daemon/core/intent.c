@@ -108,10 +108,8 @@ int intent_refused(struct core *core, struct intent *intent, const char *message
     snprintf(next.message, sizeof(next.message), "%s", message ? message : "");
     int r =
         intent_append(core, intent, &next, RECORD_OUTCOME, next.kind == CORE_INTENT_CUSTOMER, now);
-    if (r < 0) /* what is parked stays so */
-        return next.kind == CORE_INTENT_REFUND && intent->row.state == CORE_INTENT_PARKED
-                   ? r
-                   : retry(core, intent, now);
+    if (r < 0)
+        return retry(core, intent, now);
     if (next.kind == CORE_INTENT_CUSTOMER) {
         search_intent_ended(core, intent_owner(intent), CORE_REFUSED, next.message, now);
         intent_forget(core, intent);
@@ -137,6 +135,56 @@ static int doubt(struct core *core, struct intent *intent, int64_t now)
     else
         tell(core, intent);
     return 0;
+}
+
+/* --- an end that others tell of --- */
+
+int intent_ending_add(struct core *core, struct append *append, const struct core_intent_end *end,
+                      int64_t now, struct intent_ending *ret_ending)
+{
+    struct intent *intent = intent_find(core, end->intent);
+    size_t texts, id_length = end->object_id.length;
+
+    if (!intent)
+        return CORE_NOT_FOUND;
+    if (intent->row.state != CORE_INTENT_PARKED)
+        return CORE_NOT_PARKED;
+    if (!end->refused && (id_length == 0 || id_length >= sizeof(intent->row.object_id)))
+        return -EINVAL;
+    texts = (size_t)intent->row.owner_length + intent->row.payload_length;
+    struct intent_image *image = malloc(sizeof(*image) + texts);
+    if (!image)
+        return -ENOMEM;
+    *image = intent->row;
+    image->state = end->refused ? CORE_INTENT_REFUSED : CORE_INTENT_DONE;
+    image->ended_at = now;
+    if (end->refused)
+        snprintf(image->message, sizeof(image->message), "%s", end->refused);
+    else
+        snprintf(image->object_id, sizeof(image->object_id), "%.*s", (int)id_length,
+                 end->object_id.data);
+    memcpy(image + 1, intent->owner, texts);
+    append_image(append, TABLE_INTENT, &intent->row.sequence, sizeof(intent->row.sequence), image,
+                 sizeof(*image) + texts);
+    *ret_ending = (struct intent_ending){.intent = intent, .image = image};
+    return CORE_OK;
+}
+
+void intent_ending_finish(struct core *core, struct intent_ending *ending, uint64_t sequence)
+{
+    struct intent *intent = ending->intent;
+
+    if (!intent)
+        return;
+    intent->row = *ending->image;
+    intent->last_sequence = sequence;
+    job_at(core, &intent->job, intent->row.ended_at + INTENT_KEEP_ENDED);
+    tell(core, intent);
+}
+
+void intent_ending_deinit(struct intent_ending *ending)
+{
+    free(ending->image);
 }
 
 /* --- turns --- */

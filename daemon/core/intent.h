@@ -35,6 +35,7 @@ struct intent {
     char cursor[CORE_OBJECT_ID_SIZE];
 };
 
+struct intent *intent_find(const struct core *core, uint64_t sequence); /* NULL: there is none */
 /* Out of memory; its record says so already, or it never had one. */
 void intent_forget(struct core *core, struct intent *intent);
 struct core_text intent_owner(const struct intent *intent);
@@ -47,6 +48,18 @@ int intent_succeeded(struct core *core, struct intent *intent, const struct exch
                      int64_t now);
 /* Upstream will not make it. Not for a customer's: those are forgotten at once. */
 int intent_refused(struct core *core, struct intent *intent, const char *message, int64_t now);
+
+/* --- for object.c --- */
+/* A parked refund's end, as an image of a record that is about more: added before there is room for
+ * the record, and true once that is written. CORE_OK, CORE_NOT_FOUND, CORE_NOT_PARKED or -errno. */
+struct intent_ending {
+    struct intent *intent;
+    struct intent_image *image; /* owned */
+};
+int intent_ending_add(struct core *core, struct append *append, const struct core_intent_end *end,
+                      int64_t now, struct intent_ending *ret_ending);
+void intent_ending_finish(struct core *core, struct intent_ending *ending, uint64_t sequence);
+void intent_ending_deinit(struct intent_ending *ending);
 
 /* --- search.c --- */
 /* Spelt the same, or (not `exact`) but for the case. */

@@ -49,6 +49,11 @@ struct intent *intent_of_user(const struct core *core, struct core_text user_id)
     return at(map_get(&core->intents_by_key, owner_key(core, user_id)));
 }
 
+struct intent *intent_find(const struct core *core, uint64_t sequence)
+{
+    return at(map_get(&core->intents, hash_number(sequence)));
+}
+
 /* --- memory and records --- */
 
 void intent_forget(struct core *core, struct intent *intent)
@@ -273,7 +278,7 @@ int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core
 
 bool core_intent_get(const struct core *core, uint64_t sequence, struct core_intent *ret_intent)
 {
-    const struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+    const struct intent *intent = intent_find(core, sequence);
 
     if (intent)
         describe(intent, ret_intent);
@@ -282,14 +287,14 @@ bool core_intent_get(const struct core *core, uint64_t sequence, struct core_int
 
 struct core_text core_intent_payload(const struct core *core, uint64_t sequence)
 {
-    const struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+    const struct intent *intent = intent_find(core, sequence);
 
     return intent ? intent_payload(intent) : (struct core_text){"", 0};
 }
 
 struct core_text core_intent_owner(const struct core *core, uint64_t sequence)
 {
-    const struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+    const struct intent *intent = intent_find(core, sequence);
 
     return intent ? intent_owner(intent) : (struct core_text){"", 0};
 }
@@ -306,7 +311,7 @@ bool core_next_intent(const struct core *core, size_t *position, struct core_int
 int core_intent_settle(struct core *core, uint64_t sequence, struct core_text object_id,
                        uint32_t uid, int64_t now)
 {
-    struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
+    struct intent *intent = intent_find(core, sequence);
 
     (void)uid;
     if (!intent)
@@ -320,18 +325,6 @@ int core_intent_settle(struct core *core, uint64_t sequence, struct core_text ob
     return r == 0 && intent->row.state != CORE_INTENT_DONE ? -ENOSPC : r; /* not recorded */
 }
 
-int core_intent_refuse(struct core *core, uint64_t sequence, const char *message, int64_t now)
-{
-    struct intent *intent = at(map_get(&core->intents, hash_number(sequence)));
-
-    if (!intent)
-        return CORE_NOT_FOUND;
-    if (intent->row.state != CORE_INTENT_PARKED)
-        return CORE_NOT_PARKED;
-    int r = intent_refused(core, intent, message, now);
-    return r == 0 && intent->row.state != CORE_INTENT_REFUSED ? -ENOSPC : r; /* not recorded */
-}
-
 /* --- start --- */
 
 int intent_load(struct core *core, const void *key, size_t key_length, const void *value,
@@ -343,7 +336,7 @@ int intent_load(struct core *core, const void *key, size_t key_length, const voi
     if (key_length != sizeof(sequence) || (value_length != 0 && value_length < sizeof(row)))
         return -EBADMSG;
     memcpy(&sequence, key, sizeof(sequence));
-    struct intent *old = at(map_get(&core->intents, hash_number(sequence)));
+    struct intent *old = intent_find(core, sequence);
     if (old)
         intent_forget(core, old);
     if (value_length == 0)

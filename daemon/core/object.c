@@ -3,7 +3,7 @@
  * not look into them. What was put since the store was last brought up to date must stay in memory;
  * the rest is a cache, dropped least recently used first.
  */
-#include "state.h"
+#include "intent.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -200,11 +200,13 @@ static bool is_other(const struct object *old, const struct core_object_change *
 /* What one change puts into its record, until that is written. */
 struct object_append {
     struct append append;
-    struct object_image *image; /* owned; NULL: the object is gone, or stays as it is */
-    size_t image_length, detail_length;
+    struct object_image *image;  /* owned; NULL: the object is gone, or stays as it is */
+    struct object_image *beside; /* owned */
+    size_t image_length, beside_length, detail_length;
     uint8_t *detail; /* owned */
     struct webhook_seen *webhook;
     struct webhook_image seen;
+    struct intent_ending ending;
 };
 
 static int64_t synced_at(const struct core_object_change *change, int64_t now)
@@ -214,19 +216,40 @@ static int64_t synced_at(const struct core_object_change *change, int64_t now)
     return change->synced_at ? change->synced_at : now;
 }
 
+static struct object_image *image_new(const void *body, size_t length, int64_t at)
+{
+    struct object_image *image = malloc(sizeof(*image) + length);
+
+    if (image) {
+        image->synced_at = at;
+        memcpy(image + 1, body, length);
+    }
+    return image;
+}
+
 static int add_object(struct object_append *to, const struct core_object_change *change,
                       int64_t now)
 {
     if (change->body) {
         to->image_length = sizeof(*to->image) + change->length;
-        to->image = malloc(to->image_length);
+        to->image = image_new(change->body, change->length, synced_at(change, now));
         if (!to->image)
             return -ENOMEM;
-        to->image->synced_at = synced_at(change, now);
-        memcpy(to->image + 1, change->body, change->length);
     }
     append_image(&to->append, change->table, change->key.data, change->key.length, to->image,
                  to->image_length);
+    return 0;
+}
+
+static int add_beside(struct object_append *to, const struct core_object_change *change,
+                      int64_t now)
+{
+    to->beside_length = sizeof(*to->beside) + change->beside_length;
+    to->beside = image_new(change->beside_body, change->beside_length, now);
+    if (!to->beside)
+        return -ENOMEM;
+    append_image(&to->append, change->table, change->beside.data, change->beside.length, to->beside,
+                 to->beside_length);
     return 0;
 }
 
@@ -288,6 +311,10 @@ static int begin(struct core *core, struct object_append *to,
 {
     int r = is_other_now ? add_object(to, change, now) : 0;
 
+    if (r == 0 && change->beside.length)
+        r = add_beside(to, change, now);
+    if (r == 0 && change->ends.intent)
+        r = intent_ending_add(core, &to->append, &change->ends, now, &to->ending);
     if (r == 0 && is_new_webhook)
         r = add_webhook(core, to, change->webhook, now);
     if (r == 0)
@@ -302,7 +329,7 @@ static int begin(struct core *core, struct object_append *to,
 
 static bool is_valid(const struct core_object_change *change)
 {
-    if (change->webhook.length > 255 || change->key.length > 511)
+    if (change->webhook.length > 255 || change->key.length > 511 || change->beside.length > 511)
         return false;
     for (size_t i = 0; i < change->event_count; i++)
         if (change->events[i].type >= CORE_EVENT_COUNT_ ||
@@ -326,6 +353,42 @@ static int unchanged(const struct core *core, const struct core_object_change *c
     return CORE_OK;
 }
 
+static bool must_append(const struct core_object_change *change, bool other, bool new_webhook)
+{
+    return other || new_webhook || change->event_count > 0 || change->beside.length ||
+           change->ends.intent;
+}
+
+/* Memory follows its record. */
+static void finish(struct core *core, struct object_append *to,
+                   const struct core_object_change *change, bool other, int64_t now)
+{
+    struct object *old =
+        change->key.length ? find(core, object_hash(core, change->table, change->key)) : NULL;
+    uint64_t sequence = to->append.sequence;
+
+    to->seen.sequence = sequence;
+    append_finish(core, &to->append, RECORD_OBJECT, NULL, UID_SELF, 0, to->detail, now);
+    if (other)
+        object_note(core, change->table, change->key, to->image, to->image_length, sequence);
+    else if (old)
+        old->synced_at = synced_at(change, now);
+    if (to->beside)
+        object_note(core, change->table, change->beside, to->beside, to->beside_length, sequence);
+    if (to->webhook)
+        webhook_seen_set(core, to->webhook, &to->seen);
+    event_log_tell(core, &to->append, NO_SLOT);
+    intent_ending_finish(core, &to->ending, sequence);
+}
+
+static void object_append_deinit(struct object_append *to)
+{
+    intent_ending_deinit(&to->ending);
+    free(to->image);
+    free(to->beside);
+    free(to->detail);
+}
+
 int core_object_change(struct core *core, const struct core_object_change *change, int64_t now,
                        uint64_t *ret_sequence)
 {
@@ -339,33 +402,25 @@ int core_object_change(struct core *core, const struct core_object_change *chang
 
     if (!is_valid(change))
         return -EINVAL;
-    if (change->length > OBJECT_BODY_MAX || change->event_count > CORE_EVENTS_MAX)
+    if (change->length > OBJECT_BODY_MAX || change->beside_length > OBJECT_BODY_MAX ||
+        change->event_count > CORE_EVENTS_MAX)
         return -E2BIG;
-    if (!other && !new_webhook && change->event_count == 0)
+    if (!must_append(change, other, new_webhook))
         return unchanged(core, change, old, now, ret_sequence);
     append_init(&to.append);
-    to.image = NULL;
+    to.image = to.beside = NULL;
     to.detail = NULL;
-    to.image_length = to.detail_length = 0;
+    to.image_length = to.beside_length = to.detail_length = 0;
     to.webhook = NULL;
+    to.ending = (struct intent_ending){0};
     int r = begin(core, &to, change, other, new_webhook, now);
     if (r == 0) {
-        to.seen.sequence = to.append.sequence;
-        append_finish(core, &to.append, RECORD_OBJECT, NULL, UID_SELF, 0, to.detail, now);
-        if (other)
-            object_note(core, change->table, change->key, to.image, to.image_length,
-                        to.append.sequence);
-        else if (old)
-            old->synced_at = synced_at(change, now);
-        if (to.webhook)
-            webhook_seen_set(core, to.webhook, &to.seen);
-        event_log_tell(core, &to.append, NO_SLOT);
+        finish(core, &to, change, other, now);
         *ret_sequence = to.append.sequence;
     } else if (to.webhook) {
         webhook_seen_drop(core, to.webhook);
     }
-    free(to.image);
-    free(to.detail);
+    object_append_deinit(&to);
     return r;
 }
 

@@ -1,7 +1,6 @@
 /* See apply.h. */
 #include "apply.h"
 #include "object_compare.h"
-#include "object_load.h"
 #include "objects.h"
 #include "payment_refund.h"
 #include "serve.h"
@@ -21,7 +20,8 @@ static int append(struct core *core, const struct core_object_change *change, in
 
     if (r != -E2BIG || change->event_count < 2)
         return r;
-    part.key = part.webhook = (struct core_text){"", 0};
+    part.key = part.webhook = part.beside = (struct core_text){"", 0};
+    part.ends.intent = 0;
     part.event_count = change->event_count / 2;
     r = append(core, &part, now, ret_sequence);
     if (r < 0)
@@ -33,17 +33,22 @@ static int append(struct core *core, const struct core_object_change *change, in
 }
 
 static int put(struct serve *serve, const struct apply *apply, const struct changes *changes,
-               int64_t synced_at, struct applied *ret_applied)
+               const struct payment_row *row, int64_t synced_at, struct applied *ret_applied)
 {
     struct core_object_change change = {
         .table = apply->input.table,
         .events = changes->events,
         .event_count = changes->event_count,
         .webhook = apply->webhook,
+        .beside = {row->key, row->key_length},
+        .beside_body = row->body.data,
+        .beside_length = row->body.size,
     };
     uint64_t sequence = 0;
     int r;
 
+    if (!changes->is_older) /* which proves nothing */
+        change.ends = apply->ends;
     if (changes->store) {
         change.key = apply->key;
         change.body = changes->body.data;
@@ -73,26 +78,53 @@ static int put(struct serve *serve, const struct apply *apply, const struct chan
     return CORE_OK;
 }
 
-static void note_refund(struct serve *serve, const struct apply *apply)
+/* Which refund gave the payment back, where that is news. CORE_OK, CORE_LOAD or -errno. */
+static int make_row(struct serve *serve, const struct apply *apply, struct payment_row *row)
 {
     struct core_text payment;
     msgpack_object refund;
     msgpack_zone zone;
+    bool failed;
+    int r;
 
     if (!msgpack_zone_init(&zone, 4096))
-        return;
-    if (objects_unpack(&zone, apply->input.body, apply->input.length, &refund) == 0) {
-        payment = object_id(&refund, "payment_id");
-        if (payment.length > 0)
-            payment_refund_note(serve, payment, apply->key,
-                                object_text_is(&refund, "status", "failed") ||
-                                    (apply->input.source == CHANGES_TOLD &&
-                                     apply->input.type == CORE_EVENT_REFUND_FAILED));
+        return -ENOMEM;
+    r = objects_unpack(&zone, apply->input.body, apply->input.length, &refund);
+    if (r == 0 && (payment = object_id(&refund, "payment_id")).length > 0) {
+        failed =
+            object_text_is(&refund, "status", "failed") ||
+            (apply->input.source == CHANGES_TOLD && apply->input.type == CORE_EVENT_REFUND_FAILED);
+        r = payment_row_make(serve, payment, apply->key, failed, row);
     }
     msgpack_zone_destroy(&zone);
+    return r;
 }
 
-int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied)
+static int apply_changes(struct serve *serve, const struct apply *apply,
+                         const struct changes *changes, int64_t synced_at,
+                         struct applied *ret_applied, struct apply_missing *ret_missing)
+{
+    const struct changes_input *input = &apply->input;
+    struct payment_row row;
+    int r = CORE_OK;
+
+    payment_row_init(&row);
+    if (changes->store && input->table == TABLE_REFUND)
+        r = make_row(serve, apply, &row);
+    if (r == CORE_LOAD) {
+        memcpy(ret_missing->key, row.key, row.key_length);
+        ret_missing->length = row.key_length;
+    }
+    if (r == CORE_OK)
+        r = put(serve, apply, changes, &row, synced_at, ret_applied);
+    if (r == CORE_OK && changes->store && input->table == TABLE_SUBSCRIPTIONS && !input->is_list)
+        errands_overtake(&serve->errands, TABLE_SUBSCRIPTIONS, apply->key);
+    payment_row_deinit(&row);
+    return r;
+}
+
+int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied,
+                 struct apply_missing *ret_missing)
 {
     const struct changes_input *input = &apply->input;
     struct changes_stored stored = {0};
@@ -102,8 +134,11 @@ int apply_object(struct serve *serve, const struct apply *apply, struct applied 
 
     if (apply->key.length > 0)
         r = core_object_get(serve->core, input->table, apply->key, &object);
-    if (r == CORE_LOAD)
+    if (r == CORE_LOAD) {
+        memcpy(ret_missing->key, apply->key.data, apply->key.length);
+        ret_missing->length = apply->key.length;
         return r;
+    }
     if (r == CORE_OK) {
         stored.body = object.body;
         stored.length = object.body_length;
@@ -112,11 +147,7 @@ int apply_object(struct serve *serve, const struct apply *apply, struct applied 
     r = changes_make(input, &stored, &changes);
     if (r < 0)
         return r;
-    r = put(serve, apply, &changes, object.synced_at, ret_applied);
-    if (r == CORE_OK && changes.store && input->table == TABLE_SUBSCRIPTIONS && !input->is_list)
-        errands_overtake(&serve->errands, TABLE_SUBSCRIPTIONS, apply->key);
-    if (r == CORE_OK && changes.store && input->table == TABLE_REFUND)
-        note_refund(serve, apply);
+    r = apply_changes(serve, apply, &changes, object.synced_at, ret_applied, ret_missing);
     changes_deinit(&changes);
     return r;
 }
@@ -126,9 +157,12 @@ int apply_object(struct serve *serve, const struct apply *apply, struct applied 
 struct later {
     struct serve *serve;
     struct apply apply;
+    unsigned loads;
     char key[OBJECT_KEY_MAX];
     uint8_t body[];
 };
+
+#define LOADS_MAX 2u /* the row, and the one beside it */
 
 static void report(int r)
 {
@@ -136,16 +170,30 @@ static void report(int r)
         log_error("keeping an object of StellarTools: %s", strerror(-r));
 }
 
+static void on_loaded(void *userdata);
+
+static int load(struct later *later, const struct apply_missing *missing)
+{
+    later->loads++;
+    return object_load_then(later->serve, later->apply.input.table,
+                            (struct core_text){missing->key, missing->length}, on_loaded, later);
+}
+
 static void on_loaded(void *userdata)
 {
     struct later *later = userdata;
+    struct apply_missing missing;
     struct applied applied;
+    int r = apply_object(later->serve, &later->apply, &applied, &missing);
 
-    report(apply_object(later->serve, &later->apply, &applied));
+    if (r == CORE_LOAD && later->loads < LOADS_MAX && (r = load(later, &missing)) == 0)
+        return;
+    report(r == CORE_LOAD ? -EIO : r);
     free(later);
 }
 
-static int apply_later(struct serve *serve, const struct apply *apply)
+static int apply_later(struct serve *serve, const struct apply *apply,
+                       const struct apply_missing *missing)
 {
     struct later *later = malloc(sizeof(*later) + apply->input.length);
     int r;
@@ -154,11 +202,12 @@ static int apply_later(struct serve *serve, const struct apply *apply)
         return -ENOMEM;
     later->serve = serve;
     later->apply = *apply;
+    later->loads = 0;
     memcpy(later->key, apply->key.data, apply->key.length);
     later->apply.key.data = later->key;
     memcpy(later->body, apply->input.body, apply->input.length);
     later->apply.input.body = later->body;
-    r = object_load_then(serve, apply->input.table, later->apply.key, on_loaded, later);
+    r = load(later, missing);
     if (r < 0)
         free(later);
     return r;
@@ -166,11 +215,12 @@ static int apply_later(struct serve *serve, const struct apply *apply)
 
 void apply_soon(struct serve *serve, const struct apply *apply, uint64_t *reveals)
 {
+    struct apply_missing missing;
     struct applied applied = {0};
-    int r = apply_object(serve, apply, &applied);
+    int r = apply_object(serve, apply, &applied, &missing);
 
     if (r == CORE_LOAD)
-        r = apply_later(serve, apply);
+        r = apply_later(serve, apply, &missing);
     report(r);
     if (applied.reveals > *reveals)
         *reveals = applied.reveals;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "changes.h"
+#include "object_load.h"
 #include <core/engine.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,8 @@ struct apply {
     struct changes_input input;
     struct core_text key;     /* in its table; empty with TABLE_COUNT_ */
     struct core_text webhook; /* its id; empty: it was none */
+    /* A refund in doubt that it settles, unless it is older than what is stored. */
+    struct core_intent_end ends;
 };
 
 struct applied {
@@ -26,10 +29,17 @@ struct applied {
     uint64_t reveals; /* must be durable before any of it is told */
 };
 
-/* CORE_OK; CORE_LOAD: what is stored must be brought in first (object_load.h); -E2BIG: it is too
- * large to be kept, and nothing of it is (what webhooks tell is told all the same); another -errno.
- */
-int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied);
+/* What is stored and not in memory: of the table of what came in. */
+struct apply_missing {
+    char key[OBJECT_KEY_MAX];
+    size_t length;
+};
+
+/* CORE_OK; CORE_LOAD: that row must be brought in first (object_load.h), and there may be a second
+ * one; -E2BIG: it is too large to be kept, and nothing of it is (what webhooks tell is told all the
+ * same); another -errno. */
+int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied,
+                 struct apply_missing *ret_missing);
 /* The same for who cannot wait: what is stored is brought in, and then it is done. What fails is
  * logged. *reveals grows where it is done at once. */
 void apply_soon(struct serve *serve, const struct apply *apply, uint64_t *reveals);

@@ -4,9 +4,11 @@
 #include "command.h"
 #include "connection.h"
 #include "methods.h"
+#include "objects.h"
 #include "payment_refund.h"
 #include "serve.h"
 #include "words.h"
+#include "writes.h"
 #include <core/link.h>
 #include <errno.h>
 #include <proto/message.h>
@@ -255,24 +257,46 @@ int method_push_drop(struct request *request)
     return answer_push(request, r, "dropped", sequence);
 }
 
+/* In one record with what is kept of the payment. */
+static int settle(struct serve *serve, const struct core_intent *intent, struct core_text refund_id,
+                  struct payment_row *row, uint64_t *ret_sequence)
+{
+    int r = payment_row_make(serve, payment_of_intent(serve, intent), refund_id, false, row);
+    const struct core_object_change change = {
+        .table = TABLE_REFUND,
+        .ends = {.intent = intent->sequence, .object_id = refund_id},
+        .beside = {row->key, row->key_length},
+        .beside_body = row->body.data,
+        .beside_length = row->body.size,
+    };
+
+    return r == CORE_OK ? core_object_change(serve->core, &change, serve_now(serve), ret_sequence)
+                        : r;
+}
+
 /* The operator has looked, and it was made after all: as that refund. */
 int method_push_settle(struct request *request)
 {
     struct core_text refund_id = request_text(request, PROTO_PARAMETER_REFUND_ID);
-    struct serve *serve = request->serve;
+    struct payment_row row;
     struct core_intent intent;
-    int r = CORE_NOT_FOUND;
+    uint64_t sequence = 0;
+    int r = CORE_NOT_FOUND, result;
 
+    payment_row_init(&row);
     if (find_intent(request, &intent) && intent.kind == CORE_INTENT_REFUND)
-        r = core_intent_settle(serve->core, intent.sequence, refund_id,
-                               request->connection->peer.uid, serve_now(serve));
-    if (r == CORE_OK)
-        payment_refund_note(serve, payment_of_intent(serve, &intent), refund_id, false);
+        r = settle(request->serve, &intent, refund_id, &row, &sequence);
     request_tells_all(request);
-    if (r == CORE_NOT_FOUND) {
+    if (r == CORE_LOAD) {
+        result = objects_load(request, TABLE_REFUND, (struct core_text){row.key, row.key_length},
+                              WAIT_OTHER);
+    } else if (r == CORE_NOT_FOUND) {
         request_refuse(request, PROTO_ERROR_NOT_FOUND,
                        "there is no refund of a payment under that id", NULL, NULL);
-        return REQUEST_ANSWERED;
+        result = REQUEST_ANSWERED;
+    } else {
+        result = answer_push(request, r, "settled", sequence);
     }
-    return answer_push(request, r, "settled", 0);
+    payment_row_deinit(&row);
+    return result;
 }

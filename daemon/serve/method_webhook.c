@@ -234,36 +234,40 @@ static bool is_refund_of(struct serve *serve, const struct core_intent *intent,
                                      memcmp(customer.data, owner.data, owner.length) == 0));
 }
 
-/* A refund that was made, and whose answer was lost: there it is, or it has come to nothing. */
-static void settle_refund(struct serve *serve, const struct webhook *webhook)
+/* A refund whose answer was lost, and that the webhook tells the end of. */
+struct settled {
+    char id[EXCHANGE_PUSH_ID_SIZE], message[200];
+    bool failed;
+};
+
+/* There it is, or it has come to nothing. False: it is none that anybody waits for. */
+static bool find_settled(struct serve *serve, const struct webhook *webhook,
+                         struct settled *settled, struct core_intent_end *ret_end)
 {
     const msgpack_object *metadata = map_find(webhook->object, "metadata");
     struct core_text refund = object_id(webhook->object, "id");
-    bool failed = webhook->event == CORE_EVENT_REFUND_FAILED ||
-                  (webhook->event != CORE_EVENT_REFUND_SUCCEEDED &&
-                   object_text_is(webhook->object, "status", "failed"));
-    char id[EXCHANGE_PUSH_ID_SIZE], message[200];
     struct core_intent intent;
-    int r;
 
     if (metadata == NULL || !find_parked(serve, object_text(metadata, "creditd_intent"), &intent))
-        return;
-    core_intent_id(serve->core, intent.epoch, intent.sequence, id);
+        return false;
+    core_intent_id(serve->core, intent.epoch, intent.sequence, settled->id);
     if (!is_refund_of(serve, &intent, webhook->object)) {
         log_warning("a webhook tells of a refund that says it is %s, and is of another payment or "
                     "customer: it is not believed to be that",
-                    id);
-        return;
+                    settled->id);
+        return false;
     }
-    snprintf(message, sizeof(message), "the refund %.*s has failed", (int)refund.length,
-             refund.data);
-    r = failed ? core_intent_refuse(serve->core, intent.sequence, message, serve_now(serve))
-               : core_intent_settle(serve->core, intent.sequence, refund, UINT32_MAX,
-                                    serve_now(serve));
-    if (r == CORE_OK)
-        log_notice("refund %s %s: a webhook says so", id, failed ? "has failed" : "was made");
-    else
-        log_error("settling the refund %s: %s", id, strerror(r < 0 ? -r : EPROTO));
+    settled->failed = webhook->event == CORE_EVENT_REFUND_FAILED ||
+                      (webhook->event != CORE_EVENT_REFUND_SUCCEEDED &&
+                       object_text_is(webhook->object, "status", "failed"));
+    snprintf(settled->message, sizeof(settled->message), "the refund %.*s has failed",
+             (int)refund.length, refund.data);
+    *ret_end = (struct core_intent_end){
+        .intent = intent.sequence,
+        .object_id = refund,
+        .refused = settled->failed ? settled->message : NULL,
+    };
+    return true;
 }
 
 /* Whether a product may be used is known since long ago, from now on: the next who asks has it read
@@ -312,13 +316,19 @@ static int apply_webhook(struct request *request, const struct webhook *webhook)
                   .previous_length = webhook->previous.size},
         .webhook = webhook->id,
     };
+    struct apply_missing missing;
     struct applied applied = {0};
+    struct settled settled;
+    bool settles;
     int r;
 
     apply.input.table = place(webhook, &apply.key);
-    r = apply_object(request->serve, &apply, &applied);
+    settles = apply.input.table == TABLE_REFUND &&
+              find_settled(request->serve, webhook, &settled, &apply.ends);
+    r = apply_object(request->serve, &apply, &applied, &missing);
     if (r == CORE_LOAD)
-        return objects_load(request, apply.input.table, apply.key, WAIT_WEBHOOK);
+        return objects_load(request, apply.input.table,
+                            (struct core_text){missing.key, missing.length}, WAIT_WEBHOOK);
     if (r == -EAGAIN) {
         request->wait_stage = WAIT_WEBHOOK;
         return REQUEST_ROOM;
@@ -327,8 +337,9 @@ static int apply_webhook(struct request *request, const struct webhook *webhook)
         request_refuse_status(request, r);
         return REQUEST_ANSWERED;
     }
-    if (apply.input.table == TABLE_REFUND && !applied.is_older) /* which proves nothing */
-        settle_refund(request->serve, webhook);
+    if (settles && !applied.is_older)
+        log_notice("refund %s %s: a webhook says so", settled.id,
+                   settled.failed ? "has failed" : "was made");
     if (webhook->object != NULL)
         outdate(request->serve, webhook);
     return answer(request, webhook, false, &applied);

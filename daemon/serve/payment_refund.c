@@ -7,9 +7,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
-#include <stdlib.h>
 #include <string.h>
-#include <util/log.h>
 
 #define PREFIX "payment/" /* no id has a slash */
 #define KEY_SIZE (sizeof(PREFIX) + PROTO_ID_MAX)
@@ -60,83 +58,52 @@ int payment_refund_load(struct request *request, struct core_text payment)
     return objects_load(request, TABLE_REFUND, row_key(payment, buffer), WAIT_OTHER);
 }
 
-static int write_row(struct serve *serve, struct core_text payment,
-                     const struct payment_refund *refund)
+void payment_row_init(struct payment_row *row)
 {
-    char buffer[KEY_SIZE];
-    msgpack_sbuffer body;
-    msgpack_packer packer;
-    uint64_t sequence;
-    int r = -ENOMEM;
+    row->key_length = 0;
+    msgpack_sbuffer_init(&row->body);
+}
 
-    msgpack_sbuffer_init(&body);
-    msgpack_packer_init(&packer, &body, msgpack_sbuffer_write);
+void payment_row_deinit(struct payment_row *row)
+{
+    msgpack_sbuffer_destroy(&row->body);
+}
+
+static int pack_row(const struct payment_refund *refund, msgpack_sbuffer *body)
+{
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, body, msgpack_sbuffer_write);
     pack_map(&packer, 2);
     pack_kv_text(&packer, "refund_id", refund->refund_id);
     pack_kv_bool(&packer, "failed", refund->failed);
-    if (!pack_failed(&packer))
-        r = core_object_put(serve->core, TABLE_REFUND, row_key(payment, buffer), body.data,
-                            body.size, serve_now(serve), &sequence);
-    msgpack_sbuffer_destroy(&body);
-    return r;
+    return pack_failed(&packer) ? -ENOMEM : CORE_OK;
 }
-
-/* --- noting --- */
-
-struct note {
-    struct serve *serve;
-    struct payment_refund refund;
-    size_t payment_length;
-    char payment[PROTO_ID_MAX];
-};
 
 /* One that has not failed stays: what comes in of another is late, or was made elsewhere. */
-static int note_now(const struct note *note)
+static bool is_news(const struct payment_refund *known, const struct payment_refund *refund)
 {
-    struct core_text payment = {note->payment, note->payment_length};
-    struct payment_refund known;
-    int r = payment_refund_get(note->serve, payment, &known);
+    bool same = strcmp(known->refund_id, refund->refund_id) == 0;
 
-    if (r == CORE_LOAD || r < 0)
+    return same ? known->failed != refund->failed : known->failed;
+}
+
+int payment_row_make(struct serve *serve, struct core_text payment, struct core_text refund_id,
+                     bool failed, struct payment_row *row)
+{
+    struct payment_refund known, refund = {.failed = failed};
+    struct core_text key = row_key(payment, row->key);
+    int r = payment_refund_get(serve, payment, &known);
+
+    if (r == CORE_LOAD)
+        row->key_length = key.length;
+    if (r == CORE_LOAD || (r < 0 && r != -EBADMSG)) /* which is as good as none */
         return r;
-    if (r == CORE_OK && !known.failed && strcmp(known.refund_id, note->refund.refund_id) != 0)
-        return 0;
-    return write_row(note->serve, payment, &note->refund);
-}
-
-static void note_end(struct note *note, int r)
-{
-    if (r < 0)
-        log_error("keeping which refund gave a payment back: %s", strerror(-r));
-    free(note);
-}
-
-static void on_loaded(void *userdata)
-{
-    note_end(userdata, note_now(userdata));
-}
-
-void payment_refund_note(struct serve *serve, struct core_text payment, struct core_text refund_id,
-                         bool failed)
-{
-    struct note *note = calloc(1, sizeof(*note));
-    char buffer[KEY_SIZE];
-    int r = -ENOMEM;
-
-    if (note != NULL) {
-        note->serve = serve;
-        note->refund.failed = failed;
-        note->payment_length = payment.length;
-        memcpy(note->payment, payment.data, payment.length);
-        memcpy(note->refund.refund_id, refund_id.data, refund_id.length);
-        r = note_now(note);
-    }
-    if (r == CORE_LOAD) {
-        r = object_load_then(serve, TABLE_REFUND, row_key(payment, buffer), on_loaded, note);
-        if (r == 0)
-            return; /* note is the load's */
-    }
-    note_end(note, r);
+    memcpy(refund.refund_id, refund_id.data, refund_id.length);
+    if (r == CORE_OK && !is_news(&known, &refund))
+        return CORE_OK;
+    row->key_length = key.length;
+    return pack_row(&refund, &row->body);
 }
 
 /* --- intents --- */

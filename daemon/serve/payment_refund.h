@@ -6,8 +6,10 @@
  */
 #pragma once
 
+#include "object_load.h"
 #include "request.h"
 #include <core/link.h>
+#include <msgpack.h>
 #include <proto/limits.h>
 #include <stdbool.h>
 
@@ -23,9 +25,18 @@ int payment_refund_get(struct serve *serve, struct core_text payment,
                        struct payment_refund *ret_refund);
 /* Has it brought in: what the method is to answer. */
 int payment_refund_load(struct request *request, struct core_text payment);
-/* The latest of a refund of that payment. */
-void payment_refund_note(struct serve *serve, struct core_text payment, struct core_text refund_id,
-                         bool failed);
+/* The row as it is to be, for the record that says so; no key: it says so already. */
+struct payment_row {
+    char key[OBJECT_KEY_MAX];
+    size_t key_length;
+    msgpack_sbuffer body;
+};
+void payment_row_init(struct payment_row *row);
+void payment_row_deinit(struct payment_row *row);
+/* The latest of a refund of that payment. CORE_OK; CORE_LOAD: the row of row->key is to be brought
+ * in first; or -errno. */
+int payment_row_make(struct serve *serve, struct core_text payment, struct core_text refund_id,
+                     bool failed, struct payment_row *row);
 /* The payment that an intent is to give back; empty: it is none. */
 struct core_text payment_of_intent(const struct serve *serve, const struct core_intent *intent);
 /* The intent that gives that payment back, or has: not one that was refused, or whose refund has

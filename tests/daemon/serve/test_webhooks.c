@@ -687,6 +687,15 @@ static size_t parked(void)
     return count;
 }
 
+static int64_t records(void)
+{
+    json_t *status = call("status", "{}");
+    int64_t sequence = harness_int(json_object_get(status, "ledger"), "sequence");
+
+    json_decref(status);
+    return sequence;
+}
+
 /* What StellarTools made of a refund whose answer was lost, as webhooks tell of it. */
 static json_t *lose_refund(void)
 {
@@ -719,6 +728,47 @@ static void tell_of(const char *id, const char *type, const json_t *object, cons
     json_decref(deliver(&hook));
     free(text);
     json_decref(copy);
+}
+
+/* No crash comes between what a webhook says and what follows from it. */
+WEBHOOK_TEST(a_refund_is_settled_in_the_webhooks_own_record)
+{
+    json_t *object = lose_refund(), *refused;
+    int64_t before;
+
+    restart(SIGTERM); /* what is stored of refund and payment is to be brought in */
+    cr_assert_eq(parked(), 1);
+    before = records();
+    tell_of("wh_1", "refund.succeeded", object, "status", "succeeded");
+    cr_expect_eq(records(), before + 1);
+    restart(SIGKILL);
+    cr_expect_eq(parked(), 0);
+    tell_of("wh_1", "refund.succeeded", object, "status", "succeeded");
+    cr_expect_eq(records(), before + 1);
+    refused = call_error("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                         "pay_1", "idempotency_key", "another");
+    fixture_check_error(refused, "conflict", "refund_id", "rf_1");
+    json_decref(object);
+}
+
+WEBHOOK_TEST(an_operator_settles_a_refund_in_one_record)
+{
+    json_t *object = lose_refund(), *list = call("push.list", "{s:s}", "state", "parked"), *error;
+    const char *id = harness_text(json_array_get(json_object_get(list, "data"), 0), "push_id");
+    int64_t before;
+
+    restart(SIGTERM);
+    before = records();
+    json_decref(call("push.settle", "{s:s, s:s}", "push_id", id, "refund_id", "rf_1"));
+    cr_expect_eq(records(), before + 1);
+    cr_expect_eq(parked(), 0);
+    error = call_error("push.settle", "{s:s, s:s}", "push_id", id, "refund_id", "rf_1");
+    fixture_check_error(error, "conflict", NULL, NULL);
+    error = call_error("refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                       "pay_1", "idempotency_key", "another");
+    fixture_check_error(error, "conflict", "refund_id", "rf_1");
+    json_decref(list);
+    json_decref(object);
 }
 
 /* Metadata is what anybody may have written there. */

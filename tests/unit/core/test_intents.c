@@ -4,6 +4,7 @@
  */
 #include "stage.h"
 
+#include <core/event.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -178,23 +179,97 @@ Test(intent, P9_a_lost_create_is_found_by_its_id)
     cr_expect_eq(stage.intent_count, 1);
 }
 
-Test(intent, P9_a_parked_refund_that_failed_ends_as_refused)
+/* What a webhook says of it: the refund, the row of its payment, and that it was said. */
+static int tell(const struct core_intent *intent, const char *object_id, const char *refused)
+{
+    const struct core_event_data event = {.type = CORE_EVENT_REFUND_SUCCEEDED,
+                                          .customer = stage_text("cus_a"),
+                                          .product = stage_text("")};
+    const struct core_object_change change = {
+        .table = TABLE_REFUND,
+        .key = stage_text("ref_1"),
+        .body = "{refund}",
+        .length = 8,
+        .events = &event,
+        .event_count = 1,
+        .webhook = stage_text("wh_1"),
+        .ends = {intent->sequence, stage_text(object_id), refused},
+        .beside = stage_text("payment/pay_1"),
+        .beside_body = "{payment}",
+        .beside_length = 9,
+    };
+    uint64_t sequence = 0;
+    return core_object_change(stage.core, &change, stage.now, &sequence);
+}
+
+static bool is_stored(const char *key)
+{
+    struct core_object object;
+    return core_object_get(stage.core, TABLE_REFUND, stage_text(key), &object) == CORE_OK;
+}
+
+static void expect_told(const struct core_intent *intent, bool told, enum core_intent_state state)
+{
+    uint64_t sequence, first, last;
+    core_event_range(stage.core, &first, &last);
+    cr_expect_eq(core_webhook_seen(stage.core, stage_text("wh_1"), &sequence) == CORE_OK, told);
+    cr_expect_eq(is_stored("ref_1"), told);
+    cr_expect_eq(is_stored("payment/pay_1"), told);
+    cr_expect_eq(last, told ? 1 : 0);
+    cr_expect_eq(state_of(intent), state);
+}
+
+/* Whatever is durable at a crash: what is left undone is taken when it is said again. */
+Test(intent, P9_a_webhook_settles_a_parked_refund_in_its_own_record)
 {
     struct core_intent intent = begin(CORE_INTENT_REFUND), found;
-    cr_expect_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now),
-                 CORE_NOT_PARKED);
+    sent(EXCHANGE_UNANSWERED);
+    size_t before = stage.count;
+    unsigned told = stage.intent_count;
+    cr_assert_eq(tell(&intent, "ref_1", NULL), CORE_OK);
+    cr_expect_eq(stage.count, before + 1);
+    cr_expect_eq(stage.intent_count, told + 1);
+    expect_told(&intent, true, CORE_INTENT_DONE);
+    stage_restart_with(&stage, before);
+    expect_told(&intent, false, CORE_INTENT_PARKED);
+    cr_assert_eq(tell(&intent, "ref_1", NULL), CORE_OK);
+    stage_restart(&stage);
+    expect_told(&intent, true, CORE_INTENT_DONE);
+    cr_assert(core_intent_get(stage.core, intent.sequence, &found));
+    cr_expect_str_eq(found.object_id, "ref_1");
+    cr_expect_eq(core_intent_payload(stage.core, intent.sequence).length, 14);
+}
+
+Test(intent, an_end_that_a_webhook_told_is_forgotten_like_any_other)
+{
+    struct core_intent intent = begin(CORE_INTENT_REFUND);
+    sent(EXCHANGE_UNANSWERED);
+    cr_assert_eq(tell(&intent, "ref_1", NULL), CORE_OK);
+    stage_later(&stage, 24 * HOUR - 1);
+    stage_idle(&stage);
+    cr_expect_eq(state_of(&intent), CORE_INTENT_DONE);
+    stage_later(&stage, 1);
+    stage_idle(&stage);
+    cr_expect_eq(state_of(&intent), 0);
+}
+
+Test(intent, P9_a_parked_refund_that_failed_ends_as_refused)
+{
+    struct core_intent intent = begin(CORE_INTENT_REFUND), unknown = {.sequence = 999}, found;
+    cr_expect_eq(tell(&intent, "", "failed"), CORE_NOT_PARKED);
     sent(EXCHANGE_UNANSWERED);
     cr_assert_eq(state_of(&intent), CORE_INTENT_PARKED);
     stage.full = true;
-    cr_expect_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now), -ENOSPC);
-    cr_expect_eq(state_of(&intent), CORE_INTENT_PARKED);
+    cr_expect_eq(tell(&intent, "", "failed"), -ENOSPC);
     stage.full = false;
-    cr_assert_eq(core_intent_refuse(stage.core, intent.sequence, "failed", stage.now), CORE_OK);
+    cr_expect_eq(tell(&intent, "", NULL), -EINVAL);
+    cr_expect_eq(tell(&unknown, "ref_1", NULL), CORE_NOT_FOUND);
+    expect_told(&intent, false, CORE_INTENT_PARKED);
+    cr_assert_eq(tell(&intent, "", "failed"), CORE_OK);
     stage_restart(&stage);
+    expect_told(&intent, true, CORE_INTENT_REFUSED);
     cr_assert(core_intent_get(stage.core, intent.sequence, &found));
-    cr_expect_eq(found.state, CORE_INTENT_REFUSED);
     cr_expect_str_eq(found.message, "failed");
-    cr_expect_eq(core_intent_refuse(stage.core, 999, "failed", stage.now), CORE_NOT_FOUND);
 }
 
 Test(intent, P9_is_looked_for_through_all_pages)

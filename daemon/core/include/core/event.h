@@ -62,6 +62,13 @@ struct core_event_data {
 
 #define CORE_EVENTS_MAX 200u /* of one change */
 
+/* How a parked refund of a payment ended. */
+struct core_intent_end {
+    uint64_t intent;            /* its sequence; 0: none has ended */
+    struct core_text object_id; /* the refund that was made */
+    const char *refused;        /* it was not: why; else NULL */
+};
+
 /* core_object_put with all that may go with it, in one record. */
 struct core_object_change {
     enum record_table table; /* CUSTOMER, SUBSCRIPTIONS, ACCESS, REFUND, PAYMENT */
@@ -75,10 +82,17 @@ struct core_object_change {
     const struct core_event_data *events;
     size_t event_count;
     struct core_text webhook; /* its id, to be remembered with the change; empty: none */
+    /* What follows from it, so that no crash comes between: a refund that was in doubt has ended,
+     * and a row beside the object, in the same table, is put (`beside` empty: none). */
+    struct core_intent_end ends;
+    struct core_text beside;
+    const void *beside_body;
+    size_t beside_length;
 };
 /* As core_object_put. -E2BIG also where the events are too many or too large. Without a change of
- * the body, an event or a new webhook, nothing is appended; a body that was whole and is partial
- * now has changed. -EINVAL: ids that are none. */
+ * a body, an event, an end or a new webhook, nothing is appended; a body that was whole and is
+ * partial now has changed. -EINVAL: ids that are none. CORE_NOT_FOUND, CORE_NOT_PARKED: of the
+ * refund that ends; nothing has changed. */
 int core_object_change(struct core *core, const struct core_object_change *change, int64_t now,
                        uint64_t *ret_sequence);
 

@@ -104,11 +104,9 @@ struct core_text core_intent_owner(const struct core *core, uint64_t sequence);
 /* All that are known, in no order: start with *position = 0. */
 bool core_next_intent(const struct core *core, size_t *position, struct core_intent *ret_intent);
 /* A parked refund: the operator has looked. `object_id` empty: it was not made (and may be asked
- * for again). */
+ * for again). With all that follows from it, in one record: core_object_change (event.h). */
 int core_intent_settle(struct core *core, uint64_t sequence, struct core_text object_id,
                        uint32_t uid, int64_t now);
-/* The same for one that StellarTools took and did not carry out: it ends as REFUSED. */
-int core_intent_refuse(struct core *core, uint64_t sequence, const char *message, int64_t now);
 void core_intent_id(const struct core *core, uint32_t epoch, uint64_t sequence,
                     char ret_id[EXCHANGE_PUSH_ID_SIZE]);
 
