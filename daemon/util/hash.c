@@ -3,8 +3,10 @@
  * without being copied together; and CRC-32C, by the CPU's own instruction where it has one.
  */
 #include "hash_private.h"
+#include <endian.h>
 #include <string.h>
 #include <util/hash.h>
+#include <util/macros.h>
 
 #ifdef __x86_64__
 #include <nmmintrin.h>
@@ -16,13 +18,34 @@ struct siphash {
     uint64_t total; /* bytes taken so far */
 };
 
+struct part {
+    const void *data;
+    size_t length;
+};
+
 static uint64_t load_le64(const uint8_t *bytes)
 {
-    uint64_t word = 0;
+    uint64_t word;
 
-    for (unsigned i = 0; i < 8; i++)
-        word |= (uint64_t)bytes[i] << (8 * i);
-    return word;
+    memcpy(&word, bytes, sizeof(word));
+    return le64toh(word);
+}
+
+/* Fewer bytes than a word, without a loop: the loads overlap where they must, and say the same
+ * there. */
+static uint64_t load_le_part(const uint8_t *bytes, size_t length)
+{
+    uint32_t low, high;
+
+    if (length >= 4) {
+        memcpy(&low, bytes, 4);
+        memcpy(&high, bytes + length - 4, 4);
+        return le32toh(low) | (uint64_t)le32toh(high) << (8 * (length - 4));
+    }
+    if (length == 0)
+        return 0;
+    return bytes[0] | (uint64_t)bytes[length / 2] << (8 * (length / 2)) |
+           (uint64_t)bytes[length - 1] << (8 * (length - 1));
 }
 
 static uint64_t rotate_left(uint64_t word, unsigned bits)
@@ -30,7 +53,7 @@ static uint64_t rotate_left(uint64_t word, unsigned bits)
     return (word << bits) | (word >> (64 - bits));
 }
 
-static void siphash_rounds(struct siphash *state, unsigned rounds)
+static inline void siphash_rounds(struct siphash *state, unsigned rounds)
 {
     while (rounds--) {
         state->v0 += state->v1;
@@ -46,14 +69,14 @@ static void siphash_rounds(struct siphash *state, unsigned rounds)
     }
 }
 
-static void siphash_word(struct siphash *state, uint64_t word)
+static inline void siphash_word(struct siphash *state, uint64_t word)
 {
     state->v3 ^= word;
     siphash_rounds(state, 2);
     state->v0 ^= word;
 }
 
-static void siphash_init(struct siphash *state, const struct hash_key *key)
+static inline void siphash_init(struct siphash *state, const struct hash_key *key)
 {
     uint64_t k0 = load_le64(key->bytes), k1 = load_le64(key->bytes + 8);
 
@@ -65,26 +88,35 @@ static void siphash_init(struct siphash *state, const struct hash_key *key)
     };
 }
 
-static void siphash_update(struct siphash *state, const void *data, size_t length)
+/* A word that begins in the middle of another: `bits` of it are in the tail already. */
+static inline void siphash_shifted(struct siphash *state, uint64_t word, unsigned bits)
 {
-    const uint8_t *bytes = data;
-
-    while (length) {
-        if (!(state->total & 7) && length >= 8) {
-            siphash_word(state, load_le64(bytes));
-            bytes += 8, length -= 8, state->total += 8;
-            continue;
-        }
-        state->tail |= (uint64_t)*bytes << (8 * (state->total & 7));
-        bytes++, length--, state->total++;
-        if (!(state->total & 7)) {
-            siphash_word(state, state->tail);
-            state->tail = 0;
-        }
-    }
+    siphash_word(state, state->tail | word << bits);
+    state->tail = word >> (64 - bits);
 }
 
-static struct hash128 siphash_final(struct siphash *state)
+static inline void siphash_update(struct siphash *state, const struct part *part)
+{
+    const uint8_t *bytes = part->data;
+    size_t length = part->length;
+    unsigned bits = 8 * (state->total & 7);
+    uint64_t rest;
+
+    state->total += length;
+    for (; length >= 8; bytes += 8, length -= 8) {
+        if (bits == 0)
+            siphash_word(state, load_le64(bytes));
+        else
+            siphash_shifted(state, load_le64(bytes), bits);
+    }
+    rest = load_le_part(bytes, length);
+    if (bits + 8 * length >= 64)
+        siphash_shifted(state, rest, bits);
+    else
+        state->tail |= rest << bits;
+}
+
+static inline struct hash128 siphash_final(struct siphash *state)
 {
     struct hash128 hash;
 
@@ -98,29 +130,37 @@ static struct hash128 siphash_final(struct siphash *state)
     return hash;
 }
 
-struct hash128 hash_bytes(const struct hash_key *key, const void *data, size_t length)
+/* The one place that hashes, so that the compiler keeps the state in registers from begin to end.
+ */
+static struct hash128 siphash(const struct hash_key *key, const struct part *parts, size_t count)
 {
     struct siphash state;
 
     siphash_init(&state, key);
-    siphash_update(&state, data, length);
+    for (size_t i = 0; i < count; i++)
+        siphash_update(&state, &parts[i]);
     return siphash_final(&state);
+}
+
+struct hash128 hash_bytes(const struct hash_key *key, const void *data, size_t length)
+{
+    const struct part whole = {data, length};
+
+    return siphash(key, &whole, 1);
 }
 
 struct hash128 hash_pair(const struct hash_key *key, const void *first, size_t first_length,
                          const void *second, size_t second_length)
 {
-    struct siphash state;
-    uint8_t prefix[8];
-
     /* The length in front makes "ab" + "c" another text than "a" + "bc". */
-    for (unsigned i = 0; i < sizeof(prefix); i++)
-        prefix[i] = (uint8_t)((uint64_t)first_length >> (8 * i));
-    siphash_init(&state, key);
-    siphash_update(&state, prefix, sizeof(prefix));
-    siphash_update(&state, first, first_length);
-    siphash_update(&state, second, second_length);
-    return siphash_final(&state);
+    const uint64_t prefix = htole64(first_length);
+    const struct part parts[] = {
+        {&prefix, sizeof(prefix)},
+        {first, first_length},
+        {second, second_length},
+    };
+
+    return siphash(key, parts, ARRAY_SIZE(parts));
 }
 
 /* The remainders of all bytes, for the reflected polynomial 0x82F63B78. */
