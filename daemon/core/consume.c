@@ -227,7 +227,7 @@ int core_consume(struct core *core, const struct core_consume *command, int64_t 
     /* A repetition is answered before anything else is looked at: its deduction has been made. */
     struct dedupe_command once = {.method = "credits.consume", .who = command};
     if (command->repeat != CORE_REPEAT_NONE)
-        once.fingerprint = dedupe_fingerprint(core, once.method, command, 0);
+        once.fingerprint = dedupe_fingerprint(core, once.method, balance, command, 0);
     int r = dedupe_check(core, &once, now, &request, &known);
     if (r != CORE_OK)
         return r;

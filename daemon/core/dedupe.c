@@ -29,13 +29,14 @@ static int64_t client_created(const uint8_t client_id[16])
 /* --- deciding --- */
 
 struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
-                                  const struct core_consume *command, int64_t more)
+                                  const struct balance *balance, const struct core_consume *command,
+                                  int64_t more)
 {
     struct {
         struct hash128 balance, metadata;
         int64_t raw_amount, more;
     } arguments = {
-        .balance = core_balance_hash(core, command->customer, command->product),
+        .balance = balance->hash,
         .metadata = hash_bytes(&core->hash_key, command->metadata.data, command->metadata.length),
         .raw_amount = command->raw_amount,
         .more = more,
@@ -81,7 +82,7 @@ static int check_room(struct core *core, const struct dedupe_request *request)
 {
     struct usage *usage;
 
-    int r = usage_get(core, usage_of_uid(core, request->uid), &usage);
+    int r = usage_get(core, usage_of_uid(request->uid), &usage);
     if (r < 0)
         return r;
     if (request->new_client && usage->clients >= core->policy.dedupe_clients_per_user)
@@ -130,7 +131,7 @@ static int check_key(struct core *core, const struct dedupe_command *command,
     int r = known_answer(&core->dedupe, request, ret_known);
     if (r != CORE_OK || *ret_known)
         return r;
-    r = usage_get(core, usage_of_uid(core, command->who->uid), &usage);
+    r = usage_get(core, usage_of_uid(command->who->uid), &usage);
     if (r < 0)
         return r;
     return usage->keys >= core->policy.dedupe_keys_per_user ? CORE_QUOTA_KEYS : CORE_OK;

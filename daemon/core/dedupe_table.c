@@ -160,7 +160,7 @@ void dedupe_charge(struct core *core, uint32_t uid, enum dedupe_charged what, in
 
     /* Cannot fail when it matters: dedupe_check has looked the usage up. At loading, an uncharged
      * entry is no harm. */
-    if (usage_get(core, usage_of_uid(core, uid), &usage) < 0)
+    if (usage_get(core, usage_of_uid(uid), &usage) < 0)
         return;
     switch (what) {
     case DEDUPE_CHARGE_KEY:

@@ -286,7 +286,7 @@ int core_grant(struct core *core, const struct core_consume *command, int64_t no
         return r;
     if (balance->knowledge != KNOWN)
         return CORE_NOT_FOUND;
-    once.fingerprint = dedupe_fingerprint(core, once.method, command, 0);
+    once.fingerprint = dedupe_fingerprint(core, once.method, balance, command, 0);
     r = dedupe_check(core, &once, now, &request, &known);
     if (r != CORE_OK)
         return r;

@@ -219,7 +219,7 @@ int core_reserve(struct core *core, const struct core_consume *command, int64_t 
         *ret_reserved = (struct core_reserved){.balance.slot = balance->slot};
     if (r != CORE_OK)
         return r;
-    once.fingerprint = dedupe_fingerprint(core, once.method, command, ttl);
+    once.fingerprint = dedupe_fingerprint(core, once.method, balance, command, ttl);
     r = dedupe_check(core, &once, now, &request, &known);
     if (r != CORE_OK)
         return r;

@@ -414,7 +414,8 @@ void dedupe_release(struct core *core, const struct dedupe_request *request);
 int dedupe_start(struct core *core);
 /* The arguments that all commands for a balance have; `more` is what a method adds. */
 struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
-                                  const struct core_consume *command, int64_t more);
+                                  const struct balance *balance, const struct core_consume *command,
+                                  int64_t more);
 void dedupe_append_images(struct append *append, const struct dedupe_request *request,
                           struct dedupe_images *images);
 void dedupe_remember(struct core *core, const struct dedupe_request *request,
@@ -530,7 +531,7 @@ void give_deinit(struct core *core);
 
 /* --- turns.c --- */
 int usage_get(struct core *core, struct hash128 whose, struct usage **ret_usage);
-struct hash128 usage_of_uid(const struct core *core, uint32_t uid);
+struct hash128 usage_of_uid(uint32_t uid);
 /* Takes one turn from both; CORE_OK or CORE_QUOTA_TURNS, or -ENOMEM. */
 int turns_take(struct core *core, uint32_t uid, struct core_text customer, int64_t now);
 
