@@ -8,9 +8,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <util/config.h>
 #include <uv.h>
 
-#define LISTEN_MAX 16
+#define LISTEN_MAX CONFIG_LISTEN_MAX
 
 struct server;
 

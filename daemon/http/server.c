@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <util/log.h>
 #include <util/macros.h>
-#include <util/origin.h>
 #include <util/service.h>
 
 #define HEAD_MAX (64u * 1024u) /* of a request: its session alone may have 16 KiB */
@@ -201,33 +200,24 @@ void server_resumed(struct server *server)
         uv_timer_start(&server->retry, on_stop_timeout, 0, 0);
 }
 
-/* --- the configuration --- */
-
-/* A word that is no origin is trusted by nobody; it should not stay unnoticed. */
-static void look_at_origins(const struct config *config)
-{
-    size_t length;
-    const char *wrong = origin_first_wrong(config->http.trusted_origins, &length);
-
-    if (wrong)
-        log_warning("[http] trusted_origins: \"%.*s\" is no origin; write https://host",
-                    (int)length, wrong);
-}
-
 /* --- signals --- */
 
 static void reload(struct server *server)
 {
+    static const char *const sections[] = {"http", NULL};
+    CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    struct config *config;
+    CLEANUP(cleanup_free) char *kept = NULL;
 
-    if (config_load(server->config_path, &config, &error) < 0) {
+    if (config_load(server->config_path, &config, &error) < 0 ||
+        config_keep(config, server->config, sections, &kept) < 0) {
         log_error("%s; going on with what was read before", error ? error : "out of memory");
         return;
     }
+    if (kept)
+        log_warning("%s: what has been changed there counts from the next start", kept);
     config_free(server->config);
-    server->config = config;
-    look_at_origins(config);
+    server->config = TAKE_PTR(config);
     log_notice("the configuration has been read anew");
 }
 
@@ -341,7 +331,6 @@ int server_run(struct config *config, const char *config_path, const char *socke
         r = start(&server, socket);
     if (r == 0) {
         raise_limit(config);
-        look_at_origins(config);
         r = announce(&server);
         if (r < 0)
             finish(&server);

@@ -148,18 +148,23 @@ static void set_quota(struct serve *serve, const struct config *config)
 /* A bad file changes nothing. What only a start can change (paths, the ledger) stays as it was. */
 static void reload(struct serve *serve)
 {
+    static const char *const sections[] = {"ledger", "paths", NULL};
     CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
+    CLEANUP(cleanup_free) char *kept = NULL;
     struct core_policy policy;
     struct config *before = serve->config;
     int64_t now = serve_now(serve);
     int r = serve_load_config(serve, &config, &error);
 
+    if (r == 0)
+        r = config_keep(config, before, sections, &kept);
     if (r < 0) {
-        log_error("%s", error != NULL ? error : strerror(-r));
+        log_error("%s; going on with what was read before", error != NULL ? error : strerror(-r));
         return;
     }
-    config->ledger = before->ledger;
+    if (kept != NULL)
+        log_warning("%s: what has been changed there counts from the next start", kept);
     policy_from_config(config, &policy);
     core_set_policy(serve->core, &policy, now);
     r = policy_configure_products(serve->core, config, before, now);

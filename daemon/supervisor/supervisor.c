@@ -30,6 +30,25 @@ static void reload_role(struct role *role)
         role->reload_wanted = role->pid != 0;
 }
 
+static bool has_role(const struct supervisor *supervisor, const struct role_spec *spec)
+{
+    for (size_t i = 0; i < supervisor->role_count; i++)
+        if (supervisor->roles[i].spec == spec)
+            return true;
+    return false;
+}
+
+/* Which roles there are is decided at the start. One that runs says itself what it cannot change.
+ */
+static void name_missing_roles(const struct supervisor *supervisor, const struct config *config)
+{
+    for (size_t i = 0; i < role_spec_count; i++)
+        if (role_specs[i].is_wanted && role_specs[i].is_wanted(config) &&
+            !has_role(supervisor, &role_specs[i]))
+            log_warning("%s is wanted now, and is started when creditd is started again",
+                        role_specs[i].executable);
+}
+
 static void reload(struct supervisor *supervisor)
 {
     CLEANUP(config_cleanup) struct config *config = NULL;
@@ -43,6 +62,7 @@ static void reload(struct supervisor *supervisor)
         return;
     }
     log_notice("the configuration is read again");
+    name_missing_roles(supervisor, config);
     for (size_t i = 0; i < supervisor->role_count; i++)
         if (supervisor->roles[i].spec->kind != ROLE_SANDBOX)
             reload_role(&supervisor->roles[i]);

@@ -19,101 +19,101 @@
 #define TIB (1024 * GIB)
 #define SAFE_INTEGER ((INT64_C(1) << 53) - 1) /* what upstream's numbers hold exactly */
 
-#define TEXT(section, key, type, initial)                                                          \
+#define ROW(section, key, when, type, ...)                                                         \
     {                                                                                              \
-#section, #key, type, offsetof(struct config, section.key), initial, 0, 0, NULL, 0         \
+#section, #key, type, CONFIG_##when, offsetof(struct config, section.key), __VA_ARGS__     \
     }
-#define NUMBER(section, key, type, initial, minimum, maximum)                                      \
-    {                                                                                              \
-#section, #key, type, offsetof(struct config, section.key), initial, minimum, maximum,     \
-            NULL, 0                                                                                \
-    }
-#define NUMBER_OR(section, key, type, initial, minimum, maximum, ...)                              \
-    {                                                                                              \
-#section, #key, type, offsetof(struct config, section.key), initial, minimum, maximum,     \
-            __VA_ARGS__                                                                            \
-    }
+#define TEXT(section, key, when, type, initial)                                                    \
+    ROW(section, key, when, type, initial, 0, 0, NULL, 0)
+#define NUMBER(section, key, when, type, initial, minimum, maximum)                                \
+    ROW(section, key, when, type, initial, minimum, maximum, NULL, 0)
+#define NUMBER_OR(section, key, when, type, initial, minimum, maximum, ...)                        \
+    ROW(section, key, when, type, initial, minimum, maximum, __VA_ARGS__)
 /* The word that stands in place of a number, and its value. */
 #define NO_LIMIT "no limit", -1
 
 /* clang-format off */
 const struct config_option config_options[] = {
-    TEXT(stellartools, base_url, CONFIG_URL, "https://api.stellartools.dev"),
-    TEXT(stellartools, api_key_file, CONFIG_SECRET_PATH, NULL),
-    TEXT(stellartools, api_version, CONFIG_WORD, NULL),
-    TEXT(stellartools, webhook_secret_file, CONFIG_SECRET_PATH, NULL),
-    NUMBER(stellartools, connect_timeout, CONFIG_DURATION, "5s", 10, 5 * MS_MINUTE),
-    NUMBER(stellartools, request_timeout, CONFIG_DURATION, "30s", 10, 10 * MS_MINUTE),
+    TEXT(stellartools, base_url, NOW, CONFIG_URL, "https://api.stellartools.dev"),
+    TEXT(stellartools, api_key_file, NOW, CONFIG_SECRET_PATH, NULL),
+    TEXT(stellartools, api_version, NOW, CONFIG_WORD, NULL),
+    TEXT(stellartools, webhook_secret_file, NOW, CONFIG_SECRET_PATH, NULL),
+    NUMBER(stellartools, connect_timeout, NOW, CONFIG_DURATION, "5s", 10, 5 * MS_MINUTE),
+    NUMBER(stellartools, request_timeout, NOW, CONFIG_DURATION, "30s", 10, 10 * MS_MINUTE),
 
-    TEXT(better_auth, url, CONFIG_URL, NULL),
-    TEXT(better_auth, secret_file, CONFIG_SECRET_PATH, NULL),
-    TEXT(better_auth, cookie_prefix, CONFIG_COOKIE_PREFIX, "better-auth"),
-    NUMBER(better_auth, session_ttl, CONFIG_DURATION, "60s", 0, MS_DAY),
-    TEXT(better_auth, trust_customer_id, CONFIG_BOOLEAN, "false"),
+    TEXT(better_auth, url, NOW, CONFIG_URL, NULL),
+    TEXT(better_auth, secret_file, NOW, CONFIG_SECRET_PATH, NULL),
+    TEXT(better_auth, cookie_prefix, NOW, CONFIG_COOKIE_PREFIX, "better-auth"),
+    NUMBER(better_auth, session_ttl, NOW, CONFIG_DURATION, "60s", 0, MS_DAY),
+    TEXT(better_auth, trust_customer_id, NOW, CONFIG_BOOLEAN, "false"),
 
-    TEXT(billing, create_customer_on_signup, CONFIG_BOOLEAN, "false"),
-    TEXT(billing, credit_low_threshold, CONFIG_THRESHOLDS, "10"),
-    TEXT(billing, link_unverified_email, CONFIG_BOOLEAN, "false"),
+    TEXT(billing, create_customer_on_signup, NOW, CONFIG_BOOLEAN, "false"),
+    TEXT(billing, credit_low_threshold, NOW, CONFIG_THRESHOLDS, "10"),
+    TEXT(billing, link_unverified_email, NOW, CONFIG_BOOLEAN, "false"),
 
-    NUMBER(credits, push_interval, CONFIG_DURATION, "1s", 0, MS_DAY),
-    NUMBER(credits, refresh_interval, CONFIG_DURATION, "60s", 100, MS_DAY),
-    NUMBER(credits, in_doubt_delay, CONFIG_DURATION, "2m", 0, MS_DAY),
-    NUMBER_OR(credits, max_offline_spend, CONFIG_INTEGER, "no limit", 0, SAFE_INTEGER, NO_LIMIT),
-    NUMBER_OR(credits, max_offline_time, CONFIG_DURATION, "no limit", 0, 3650 * MS_DAY, NO_LIMIT),
-    NUMBER_OR(credits, requests_per_minute, CONFIG_INTEGER, "learned", 1, 1000000, "learned", 0),
-    NUMBER(credits, cold_timeout, CONFIG_DURATION, "5s", 0, 10 * MS_MINUTE),
+    NUMBER(credits, push_interval, NOW, CONFIG_DURATION, "1s", 0, MS_DAY),
+    NUMBER(credits, refresh_interval, NOW, CONFIG_DURATION, "60s", 100, MS_DAY),
+    NUMBER(credits, in_doubt_delay, NOW, CONFIG_DURATION, "2m", 0, MS_DAY),
+    NUMBER_OR(credits, max_offline_spend, NOW, CONFIG_INTEGER, "no limit", 0, SAFE_INTEGER,
+              NO_LIMIT),
+    NUMBER_OR(credits, max_offline_time, NOW, CONFIG_DURATION, "no limit", 0, 3650 * MS_DAY,
+              NO_LIMIT),
+    NUMBER_OR(credits, requests_per_minute, NOW, CONFIG_INTEGER, "learned", 1, 1000000, "learned",
+              0),
+    NUMBER(credits, cold_timeout, NOW, CONFIG_DURATION, "5s", 0, 10 * MS_MINUTE),
 
-    TEXT(ledger, durability, CONFIG_DURABILITY, "always"),
-    NUMBER(ledger, interval, CONFIG_DURATION, "1s", 10, MS_MINUTE),
-    NUMBER_OR(ledger, retention, CONFIG_DURATION, "90d", 0, 36500 * MS_DAY, NO_LIMIT),
-    NUMBER_OR(ledger, retention_size, CONFIG_SIZE, "16GiB", MIB, 1024 * TIB, NO_LIMIT),
-    NUMBER(ledger, segment_size, CONFIG_SIZE, "64MiB", 512 * KIB, 4 * GIB), /* twice a record */
-    NUMBER(ledger, checkpoint_interval, CONFIG_DURATION, "30s", 10, MS_HOUR),
-    NUMBER(ledger, map_size, CONFIG_SIZE, "64GiB", MIB, 64 * TIB),
+    TEXT(ledger, durability, START, CONFIG_DURABILITY, "always"),
+    NUMBER(ledger, interval, START, CONFIG_DURATION, "1s", 10, MS_MINUTE),
+    NUMBER_OR(ledger, retention, START, CONFIG_DURATION, "90d", 0, 36500 * MS_DAY, NO_LIMIT),
+    NUMBER_OR(ledger, retention_size, START, CONFIG_SIZE, "16GiB", MIB, 1024 * TIB, NO_LIMIT),
+    NUMBER(ledger, segment_size, START, CONFIG_SIZE, "64MiB", 512 * KIB, 4 * GIB),
+              /* twice a record */
+    NUMBER(ledger, checkpoint_interval, START, CONFIG_DURATION, "30s", 10, MS_HOUR),
+    NUMBER(ledger, map_size, START, CONFIG_SIZE, "64GiB", MIB, 64 * TIB),
 
-    TEXT(access, read, CONFIG_ACCESS, NULL),
-    TEXT(access, consume, CONFIG_ACCESS, NULL),
-    TEXT(access, refund, CONFIG_ACCESS, NULL),
-    TEXT(access, admin, CONFIG_ACCESS, NULL),
+    TEXT(access, read, NOW, CONFIG_ACCESS, NULL),
+    TEXT(access, consume, NOW, CONFIG_ACCESS, NULL),
+    TEXT(access, refund, NOW, CONFIG_ACCESS, NULL),
+    TEXT(access, admin, NOW, CONFIG_ACCESS, NULL),
 
-    TEXT(hooks, on_customer_created, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, on_subscription_created, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, on_subscription_canceled, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, on_credits_low, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, on_event, CONFIG_PROGRAM, NULL),
-    TEXT(hooks, user, CONFIG_USER, NULL),
-    TEXT(hooks, secret_file, CONFIG_SECRET_PATH, NULL),
-    NUMBER(hooks, timeout, CONFIG_DURATION, "30s", 10, MS_HOUR),
-    NUMBER(hooks, retry_delay, CONFIG_DURATION, "1s", 1, MS_HOUR),
-    NUMBER(hooks, retry_delay_max, CONFIG_DURATION, "10m", 1, MS_DAY),
-    NUMBER_OR(hooks, park_after, CONFIG_DURATION, "24h", 0, 365 * MS_DAY, "never", -1),
-    NUMBER(hooks, concurrency, CONFIG_INTEGER, "4", 1, 64),
+    TEXT(hooks, on_customer_created, NOW, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_subscription_created, NOW, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_subscription_canceled, NOW, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_credits_low, NOW, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, on_event, NOW, CONFIG_PROGRAM, NULL),
+    TEXT(hooks, user, NOW, CONFIG_USER, NULL),
+    TEXT(hooks, secret_file, NOW, CONFIG_SECRET_PATH, NULL),
+    NUMBER(hooks, timeout, NOW, CONFIG_DURATION, "30s", 10, MS_HOUR),
+    NUMBER(hooks, retry_delay, NOW, CONFIG_DURATION, "1s", 1, MS_HOUR),
+    NUMBER(hooks, retry_delay_max, NOW, CONFIG_DURATION, "10m", 1, MS_DAY),
+    NUMBER_OR(hooks, park_after, NOW, CONFIG_DURATION, "24h", 0, 365 * MS_DAY, "never", -1),
+    NUMBER(hooks, concurrency, NOW, CONFIG_INTEGER, "4", 1, 64),
 
-    TEXT(http, listen, CONFIG_LISTEN, NULL),
-    TEXT(http, prefix, CONFIG_PREFIX, "/api/auth/stellar"),
-    TEXT(http, trusted_origins, CONFIG_ORIGINS, NULL),
-    NUMBER(http, body_size, CONFIG_SIZE, "64KiB", KIB, 512 * KIB),
-    NUMBER(http, connections, CONFIG_INTEGER, "1000", 1, 65536),
-    NUMBER(http, timeout, CONFIG_DURATION, "60s", 10, MS_HOUR),
+    TEXT(http, listen, START, CONFIG_LISTEN, NULL),
+    TEXT(http, prefix, NOW, CONFIG_PREFIX, "/api/auth/stellar"),
+    TEXT(http, trusted_origins, NOW, CONFIG_ORIGINS, NULL),
+    NUMBER(http, body_size, NOW, CONFIG_SIZE, "64KiB", KIB, 512 * KIB),
+    NUMBER(http, connections, START, CONFIG_INTEGER, "1000", 1, 65536),
+    NUMBER(http, timeout, START, CONFIG_DURATION, "60s", 10, MS_HOUR),
 
-    NUMBER(limits, message_size, CONFIG_SIZE, "128KiB", 4 * KIB, 64 * MIB),
-    NUMBER(limits, in_flight, CONFIG_INTEGER, "1024", 1, 65536),
-    NUMBER(limits, connections, CONFIG_INTEGER, "10000", 1, 1000000),
-    NUMBER(limits, connections_per_user, CONFIG_INTEGER, "1000", 1, 1000000),
-    NUMBER_OR(limits, idle_time, CONFIG_DURATION, "no limit", 100, 365 * MS_DAY, NO_LIMIT),
-    NUMBER(limits, write_queue, CONFIG_SIZE, "1MiB", 64 * KIB, GIB),
-    NUMBER(limits, dedupe_keys_per_user, CONFIG_INTEGER, "1000000", 1, 1000000000),
-    NUMBER(limits, dedupe_clients_per_user, CONFIG_INTEGER, "1000000", 1, 10000000),
-    NUMBER(limits, dedupe_stamps_per_user, CONFIG_INTEGER, "4000000", 1, 1000000000),
-    NUMBER(limits, upstream_turns_per_user, CONFIG_INTEGER, "60", 1, 1000000),
-    NUMBER(limits, upstream_turns_per_customer, CONFIG_INTEGER, "20", 1, 1000000),
-    NUMBER(limits, event_lag, CONFIG_INTEGER, "10000", 1, 1000000000),
+    NUMBER(limits, message_size, CONNECT, CONFIG_SIZE, "128KiB", 4 * KIB, 64 * MIB),
+    NUMBER(limits, in_flight, NOW, CONFIG_INTEGER, "1024", 1, 65536),
+    NUMBER(limits, connections, NOW, CONFIG_INTEGER, "10000", 1, 1000000),
+    NUMBER(limits, connections_per_user, NOW, CONFIG_INTEGER, "1000", 1, 1000000),
+    NUMBER_OR(limits, idle_time, CONNECT, CONFIG_DURATION, "no limit", 100, 365 * MS_DAY, NO_LIMIT),
+    NUMBER(limits, write_queue, CONNECT, CONFIG_SIZE, "1MiB", 64 * KIB, GIB),
+    NUMBER(limits, dedupe_keys_per_user, NOW, CONFIG_INTEGER, "1000000", 1, 1000000000),
+    NUMBER(limits, dedupe_clients_per_user, NOW, CONFIG_INTEGER, "1000000", 1, 10000000),
+    NUMBER(limits, dedupe_stamps_per_user, NOW, CONFIG_INTEGER, "4000000", 1, 1000000000),
+    NUMBER(limits, upstream_turns_per_user, NOW, CONFIG_INTEGER, "60", 1, 1000000),
+    NUMBER(limits, upstream_turns_per_customer, NOW, CONFIG_INTEGER, "20", 1, 1000000),
+    NUMBER(limits, event_lag, NOW, CONFIG_INTEGER, "10000", 1, 1000000000),
 
-    TEXT(paths, socket, CONFIG_SOCKET, NULL),
-    TEXT(paths, state_directory, CONFIG_PATH, NULL),
-    TEXT(paths, runtime_directory, CONFIG_SOCKET_DIRECTORY, NULL),
-    TEXT(paths, sync_socket, CONFIG_SOCKET, NULL),
-    TEXT(paths, hook_socket, CONFIG_SOCKET, NULL),
+    TEXT(paths, socket, START, CONFIG_SOCKET, NULL),
+    TEXT(paths, state_directory, START, CONFIG_PATH, NULL),
+    TEXT(paths, runtime_directory, START, CONFIG_SOCKET_DIRECTORY, NULL),
+    TEXT(paths, sync_socket, START, CONFIG_SOCKET, NULL),
+    TEXT(paths, hook_socket, START, CONFIG_SOCKET, NULL),
 };
 /* clang-format on */
 const size_t config_option_count = ARRAY_SIZE(config_options);

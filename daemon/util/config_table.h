@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <util/config.h>
 
+/* Those that are kept as text come first. */
 enum config_type {
     CONFIG_WORD,
     CONFIG_COOKIE_PREFIX,
@@ -32,9 +33,14 @@ enum config_type {
     CONFIG_ACCESS,
 };
 
+/* From when on a reload's value counts: at once, for connections that come then, or for a process
+ * that starts then. */
+enum config_when { CONFIG_NOW, CONFIG_CONNECT, CONFIG_START };
+
 struct config_option {
     const char *section, *key;
     enum config_type type;
+    enum config_when when;
     size_t offset;            /* in struct config */
     const char *initial;      /* the default, as one would write it; NULL: unset */
     int64_t minimum, maximum; /* of durations, sizes and integers */

@@ -312,6 +312,7 @@ METHOD_TEST(requests_wait_while_serve_is_started_anew)
 METHOD_TEST(the_configuration_is_read_anew)
 {
     struct http_answer answer;
+    char *log;
 
     check_post("ping", COOKIE("u_1") "Origin: http://new.example\r\n", NULL, 403,
                "permission_denied");
@@ -324,6 +325,10 @@ METHOD_TEST(the_configuration_is_read_anew)
     http_check(&answer, 200, NULL);
     http_ask(&fixture, &answer, "GET", "/new/customer/retrieve", BEARER("u_1"), NULL);
     http_check(&answer, 200, NULL);
+    log = harness_process_log(&fixture.http);
+    cr_assert_not_null(strstr(log, "[http] listen: what has been changed there counts from"), "%s",
+                       log);
+    free(log);
     harness_write_file(fixture.config, "[http]\nprefix = x\n");
     kill(fixture.http.pid, SIGHUP);
     http_ask(&fixture, &answer, "GET", "/new/customer/retrieve", BEARER("u_1"), NULL);

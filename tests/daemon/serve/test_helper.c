@@ -149,6 +149,34 @@ FIXTURE_TEST(helper, a_reload_has_the_key_read_again_and_changes_products, &fixt
     json_decref(result);
 }
 
+/* Each time that it differs from what is in force, and only then. */
+FIXTURE_TEST(helper, a_reload_names_what_counts_from_the_next_start, &fixture, NULL)
+{
+    static const char *const retentions[] = {"1d", "1d", "90d"};
+    static const char named[] = ": [ledger] retention: what has been changed there counts from";
+    const char *place;
+    char *log;
+
+    for (int i = 0; i < 3; i++) {
+        char text[1024];
+
+        snprintf(text, sizeof(text),
+                 "[paths]\nstate_directory = %s\n[ledger]\nsegment_size = 1MiB\n"
+                 "map_size = 64MiB\nretention = %s\n",
+                 fixture.state, retentions[i]);
+        harness_write_file(fixture.config, text);
+        kill(fixture.serve.pid, SIGHUP);
+        fake_sync_wait(&fixture.sync.reloads, i + 1);
+    }
+    log = harness_process_log(&fixture.serve);
+    place = strstr(log, named);
+    cr_assert_not_null(place, "%s", log);
+    place = strstr(place + 1, named);
+    cr_assert_not_null(place, "%s", log);
+    cr_assert_null(strstr(place + 1, named), "%s", log);
+    free(log);
+}
+
 FIXTURE_TEST(helper, a_bad_file_changes_nothing, &fixture, NULL)
 {
     char *log = NULL;

@@ -131,6 +131,35 @@ Test(run, a_bad_configuration_is_not_passed_on)
     actor_expect(sync_role, "HUP");
 }
 
+/* What only hook and http act on: no role gets a file that another would refuse. */
+Test(run, a_mistake_that_concerns_one_role_is_passed_on_to_none)
+{
+    static const char *const mistakes[] = {
+        "[hooks]\nuser = no-such-user-here\n", "[hooks]\non_event = http://example.com/\n",
+        "[http]\ntrusted_origins = app.example\n", "[better_auth]\nurl = http://app.example\n",
+        "[better_auth]\ncookie_prefix = a=b\n"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(mistakes); i++) {
+        stage_write(stage, "creditd.conf", mistakes[i]);
+        kill(stage->supervisor, SIGHUP);
+        cr_assert(strstr(stage_error(stage, "creditd.conf:2: ["), "everything stays as it is"));
+    }
+    actor_tell(serve, "ping");
+    actor_expect(serve, "pong");
+    actor_tell(sync_role, "ping");
+    actor_expect(sync_role, "pong");
+}
+
+/* It does not run, and cannot say so itself. */
+Test(run, a_role_that_a_reload_would_bring_is_named)
+{
+    stage_write(stage, "creditd.conf", "[http]\nlisten = 127.0.0.1:0\n");
+    kill(stage->supervisor, SIGHUP);
+    stage_error(stage, "creditd-http is wanted now, and is started when creditd is started again");
+    actor_expect(serve, "HUP");
+    actor_expect(sync_role, "HUP");
+}
+
 static void check_all_gone(void)
 {
     static const char *const suffixes[] = {"", ".sync", ".hook"};

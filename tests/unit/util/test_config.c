@@ -383,6 +383,48 @@ Test(config, every_row_of_the_table)
     }
 }
 
+/* What the manual says of an option itself, and of its whole section. */
+static bool manual_says(const char *manual, const struct config_option *option, const char *words)
+{
+    char title[64], item[64];
+    const char *section, *begin, *end, *said;
+
+    snprintf(title, sizeof(title), ".Ss [%s]\n", option->section);
+    snprintf(item, sizeof(item), "\n.It Va %s", option->key);
+    section = strstr(manual, title);
+    cr_assert(section, "%s", title);
+    said = strstr(section, words);
+    if (said && said < strstr(section, ".Bl "))
+        return true;
+    for (begin = strstr(section, item); begin && !strchr(" \n", begin[strlen(item)]);)
+        begin = strstr(begin + 1, item);
+    cr_assert(begin, "[%s] %s", option->section, option->key);
+    end = strstr(begin + 1, "\n.It ");
+    if (!end || strstr(begin, "\n.El") < end)
+        end = strstr(begin, "\n.El");
+    said = strstr(begin, words);
+    return said && said < end;
+}
+
+Test(config, the_manual_says_from_when_on_an_option_counts)
+{
+    static char manual[65536];
+    FILE *stream = fopen(MANUAL, "re");
+
+    cr_assert(stream);
+    manual[fread(manual, 1, sizeof(manual) - 1, stream)] = '\0';
+    fclose(stream);
+    for (size_t i = 0; i < config_option_count; i++) {
+        const struct config_option *option = &config_options[i];
+
+        cr_expect_eq(manual_says(manual, option, "count from the next start.") ||
+                         manual_says(manual, option, "counts from the next start."),
+                     option->when == CONFIG_START, "[%s] %s", option->section, option->key);
+        cr_expect_eq(manual_says(manual, option, "counts for new connections."),
+                     option->when == CONFIG_CONNECT, "[%s] %s", option->section, option->key);
+    }
+}
+
 static int set_number(const struct config_option *option, int64_t value)
 {
     CLEANUP(config_cleanup) struct config *config = calloc(1, sizeof(*config));
@@ -407,6 +449,62 @@ Test(config, every_range_is_open_at_neither_end)
         cr_assert_eq(set_number(option, option->maximum), 0, "%s", option->key);
         cr_assert_eq(set_number(option, option->minimum - 1), -EINVAL, "%s", option->key);
         cr_assert_eq(set_number(option, option->maximum + 1), -EINVAL, "%s", option->key);
+    }
+}
+
+static const char *const kept_sections[] = {"ledger", "paths", NULL};
+
+/* What is in force stays, whatever the new file says, and is named. */
+Test(config, what_counts_from_the_next_start_is_kept)
+{
+    CLEANUP(config_cleanup)
+    struct config *running = load_good("[ledger]\nretention = 1d\ndurability = interval\n"
+                                       "[paths]\nstate_directory = /a\nsync_socket = /s\n"
+                                       "[http]\nlisten = /h\n[credits]\npush_interval = 1s\n");
+    CLEANUP(config_cleanup)
+    struct config *config = load_good("[ledger]\nretention = 2d\ndurability = always\n"
+                                      "[paths]\nstate_directory = /b\nsync_socket = /s\n"
+                                      "[http]\nlisten = /i\n[credits]\npush_interval = 2s\n");
+    CLEANUP(cleanup_free) char *names = NULL, *again = NULL;
+
+    cr_assert_eq(config_keep(config, running, kept_sections, &names), 0);
+    cr_assert_str_eq(names, "[ledger] durability, [ledger] retention, [paths] state_directory");
+    cr_assert_eq(config->ledger.retention, 86400000);
+    cr_assert_eq(config->ledger.durability, CONFIG_DURABILITY_INTERVAL);
+    cr_assert_str_eq(config->paths.state_directory, "/a");
+    cr_assert_str_eq(config->paths.sync_socket, "/s");
+    cr_assert_str_eq(config->http.listen, "/i", "another role's");
+    cr_assert_eq(config->credits.push_interval, 2000);
+    cr_assert_str_eq(running->paths.state_directory, "/b", "to be freed with the rest of it");
+    cr_assert_eq(config_keep(config, config, kept_sections, &again), 0);
+    cr_assert_null(again);
+}
+
+Test(config, what_is_set_or_taken_out_is_kept_as_well)
+{
+    static const char *const sections[] = {"http", NULL};
+    CLEANUP(config_cleanup) struct config *set = load_good("[http]\nlisten = /h\n");
+    CLEANUP(config_cleanup) struct config *unset = load_good("");
+    CLEANUP(cleanup_free) char *names = NULL, *back = NULL;
+
+    cr_assert_eq(config_keep(set, unset, sections, &names), 0);
+    cr_assert_str_eq(names, "[http] listen");
+    cr_assert_null(set->http.listen);
+    cr_assert_eq(config_keep(set, unset, sections, &back), 0);
+    cr_assert_str_eq(back, "[http] listen");
+    cr_assert_str_eq(set->http.listen, "/h");
+}
+
+/* Every option that is used up by the start can be kept. */
+Test(config, each_option_is_kept_that_counts_from_the_next_start)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        const char *const sections[] = {config_options[i].section, NULL};
+        CLEANUP(config_cleanup) struct config *config = load_good(""), *running = load_good("");
+        CLEANUP(cleanup_free) char *names = NULL;
+
+        cr_assert_eq(config_keep(config, running, sections, &names), 0);
+        cr_assert_null(names, "%s", names);
     }
 }
 

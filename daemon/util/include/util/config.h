@@ -120,6 +120,12 @@ char *config_default_path(void);
 /* `path` may be NULL: all defaults. On failure *ret_error, if wanted, is the line to print; the
  * caller frees it. */
 int config_load(const char *path, struct config **ret_config, char **ret_error);
+/* For a reload: what counts from the next start only, in these sections (the last one is NULL),
+ * stays in `config`, which was loaded just now, as it is in `running`. *ret_names are the options
+ * that this concerns, "[ledger] retention, [paths] socket", for the log; NULL: none has changed.
+ * The caller frees them. On failure nothing is changed. */
+int config_keep(struct config *config, struct config *running, const char *const *sections,
+                char **ret_names);
 struct config *config_free(struct config *config);
 void config_cleanup(struct config **config);
 
