@@ -74,6 +74,22 @@ static void check_resend(struct sim *sim, const struct push *push)
     }
 }
 
+/* P1: a new push is of what is pending and upstream has; none is where P has overtaken D. */
+static void check_size(struct sim *sim, const struct record *record, const struct core_push *push)
+{
+    struct record_image image;
+    struct core_row row;
+    for (size_t position = 0; record_next_image(record, &position, &image);) {
+        if (image.table != TABLE_BALANCE || push->kind != CORE_PUSH_DEDUCT || push->attempt != 1)
+            continue;
+        memcpy(&row, image.value, sizeof(row));
+        if (push->credits > row.deducted - row.pushed || push->credits > row.upstream)
+            sim_fail(sim, "a push of %lld credits, of %lld pending and %lld upstream",
+                     (long long)push->credits, (long long)(row.deducted - row.pushed),
+                     (long long)row.upstream);
+    }
+}
+
 static void check_push(struct sim *sim, const struct wire *wire)
 {
     const struct exchange *exchange = &wire->exchange;
@@ -97,6 +113,7 @@ static void check_push(struct sim *sim, const struct wire *wire)
         exchange->amount != detail.push.credits * detail.push.units)
         sim_fail(sim, "a push of %lld credits sends %lld", (long long)detail.push.credits,
                  (long long)exchange->amount);
+    check_size(sim, &entry->record, &detail.push);
     if (detail.push.attempt > 1)
         check_resend(sim, push);
     for (size_t i = 0; i < sim->upstream.row_count; i++)

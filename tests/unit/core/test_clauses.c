@@ -1,0 +1,105 @@
+/*
+ * Clauses of the ledger's rules that nothing else holds: each test here fails when the one
+ * condition that it is named for is taken out.
+ */
+#include "stage.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#define DOUBT 120000
+#define WINDOW 2048u /* counters of one client (dedupe_table.h) */
+
+static struct stage stage;
+
+static void set_up(void)
+{
+    stage_init(&stage, NULL);
+    stage_know(&stage, "cus_a", "prod_a", 10, 100);
+}
+
+static void tear_down(void)
+{
+    stage_deinit(&stage);
+}
+
+TestSuite(clause, .init = set_up, .fini = tear_down);
+
+static struct core_balance balance(void)
+{
+    return stage_balance(&stage, "cus_a", "prod_a");
+}
+
+static struct core_consume stamped(int64_t raw)
+{
+    struct core_consume command = stage_command("cus_a", "prod_a", raw);
+    command.repeat = CORE_REPEAT_STAMP;
+    for (int i = 0; i < 6; i++)
+        command.client_id[i] = (uint8_t)(stage.now >> (40 - 8 * i));
+    command.counter = 1;
+    return command;
+}
+
+/* Of the same arguments, and still not the same request. */
+Test(clause, K3_a_stamp_of_another_method)
+{
+    struct core_consume command = stamped(50);
+    struct core_consumed consumed;
+    struct core_reserved reserved;
+    struct core_given given;
+    cr_assert_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    size_t records = stage.count;
+    cr_expect_eq(core_grant(stage.core, &command, stage.now, &given), CORE_KEY_REUSED);
+    cr_expect_eq(core_reserve(stage.core, &command, 1000, stage.now, &reserved), CORE_KEY_REUSED);
+    cr_expect_eq(stage.count, records);
+}
+
+/* The window's last place is the one that its next counter will take. */
+Test(clause, K2_the_oldest_counter_of_the_window)
+{
+    struct core_consume command = stamped(10);
+    struct core_consumed consumed;
+    command.counter = 5000;
+    cr_assert_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    size_t records = stage.count;
+    command.counter = 5000 - WINDOW;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OUTCOME_UNKNOWN);
+    cr_expect_eq(stage.count, records);
+    command.counter++;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+}
+
+/* What is pushed within some minutes, while readings are answered so. 0: nothing. */
+static int64_t pushed_soon(int64_t upstream, int64_t consumed)
+{
+    struct exchange exchange;
+    int64_t until = stage.now + 3 * DOUBT;
+    while (stage.now < until) {
+        if (core_next_exchange(stage.core, stage.now, &exchange) == -EAGAIN) {
+            stage_later(&stage, 1000);
+            continue;
+        }
+        if (exchange.kind == EXCHANGE_PUSH)
+            return exchange.amount;
+        cr_assert_eq(exchange.kind, EXCHANGE_BALANCE);
+        stage_end_balance(&stage, &exchange, upstream, consumed);
+    }
+    return 0;
+}
+
+/* A copy of a lost attempt ran as well: P is ahead of D, and what is spent catches up first. */
+Test(clause, P1_nothing_is_pushed_before_D_has_caught_up_with_P)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_push(&stage, EXCHANGE_UNANSWERED);
+    struct stage_row rows[] = {{"ct_1", push.push_id, 5, 1000}, {"ct_2", push.push_id, 5, 1000}};
+    stage_look(&stage, 2 * DOUBT, rows, 2, 90, 10);
+    cr_expect_eq(balance().pending, -5);
+    cr_expect_eq(pushed_soon(90, 10), 0);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    cr_expect_eq(balance().pending, 0);
+    cr_expect_eq(pushed_soon(90, 10), 0);
+    stage_spend(&stage, "cus_a", "prod_a", 20);
+    cr_expect_eq(pushed_soon(90, 10), 20);
+}
