@@ -1,7 +1,8 @@
 /*
  * Objects of upstream's as last seen: customers, lists of subscriptions, access. The engine does
  * not look into them. What was put since the store was last brought up to date must stay in memory;
- * the rest is a cache, dropped least recently used first.
+ * the rest is a cache, dropped least recently used first. What is too large for a record is in that
+ * cache only: there until it is dropped, and then it is as the store has it.
  */
 #include "intent.h"
 
@@ -17,6 +18,7 @@ struct object {
     int64_t synced_at;
     size_t length;
     bool absent; /* the store does not have it either */
+    bool unkept; /* too large for a record: the store has another, or none */
     struct object *next, *previous;
     uint8_t body[];
 };
@@ -430,6 +432,21 @@ int core_object_put(struct core *core, enum record_table table, struct core_text
     struct core_object_change change = {.table = table, .key = key, .body = body, .length = length};
 
     return core_object_change(core, &change, now, ret_sequence);
+}
+
+int core_object_cache(struct core *core, const struct core_object_change *change, uint64_t sequence,
+                      int64_t now, bool *ret_is_first)
+{
+    struct hash128 hash = object_hash(core, change->table, change->key);
+    struct object *old = find(core, hash);
+    bool is_first = !old || !old->unkept;
+
+    int r = keep(core, hash, change->body, change->length, false, synced_at(change, now), sequence);
+    if (r < 0)
+        return r;
+    find(core, hash)->unkept = true;
+    *ret_is_first = is_first;
+    return 0;
 }
 
 void objects_deinit(struct core *core)

@@ -32,6 +32,43 @@ static int append(struct core *core, const struct core_object_change *change, in
     return append(core, &part, now, ret_sequence);
 }
 
+static void log_unkept(const struct core_object_change *change, bool is_told)
+{
+    log_warning("what StellarTools says of %.*s (%s) is too large to be kept (%zu KiB): it is in "
+                "memory only, what is stored stays as it was%s",
+                (int)change->key.length, change->key.data, record_table_name(change->table),
+                change->length / 1024,
+                is_told ? "" : ", and no event tells of what has changed in it");
+}
+
+/* What is told must not be lost because it cannot be kept, and what was read is answered. That it
+ * is in memory also keeps it from being read anew for each who asks, and from being told anew each
+ * time that it is read: once more after a restart. */
+static int put_unkept(struct serve *serve, const struct apply *apply,
+                      const struct core_object_change *change, uint64_t *ret_sequence)
+{
+    struct core_object_change rest = *change;
+    bool is_first = true, is_told = true;
+    int r;
+
+    rest.key = (struct core_text){"", 0};
+    rest.body = NULL;
+    rest.length = 0;
+    r = append(serve->core, &rest, serve_now(serve), ret_sequence);
+    if (r == -E2BIG && apply->input.source != CHANGES_TOLD) { /* will be as large the next time */
+        is_told = false;
+        rest.event_count = 0;
+        r = append(serve->core, &rest, serve_now(serve), ret_sequence);
+    }
+    if (r != CORE_OK)
+        return r;
+    r = core_object_cache(serve->core, change, *ret_sequence, serve_now(serve), &is_first);
+    serve->objects_unkept++;
+    if (is_first)
+        log_unkept(change, is_told);
+    return r;
+}
+
 static int put(struct serve *serve, const struct apply *apply, const struct changes *changes,
                const struct payment_row *row, int64_t synced_at, struct applied *ret_applied)
 {
@@ -57,16 +94,8 @@ static int put(struct serve *serve, const struct apply *apply, const struct chan
         change.synced_at = changes->keeps_time ? synced_at : 0;
     }
     r = append(serve->core, &change, serve_now(serve), &sequence);
-    if (r == -E2BIG && changes->store && apply->input.source == CHANGES_TOLD) {
-        /* What is told must not be lost because it cannot be kept. */
-        log_warning("what a webhook tells of %.*s is too large to be kept: it is told, and what "
-                    "is stored stays as it was until it is read",
-                    (int)apply->key.length, apply->key.data);
-        change.key = (struct core_text){"", 0};
-        change.body = NULL;
-        change.length = 0;
-        r = append(serve->core, &change, serve_now(serve), &sequence);
-    }
+    if (r == -E2BIG && changes->store)
+        r = put_unkept(serve, apply, &change, &sequence);
     if (r != CORE_OK)
         return r;
     *ret_applied = (struct applied){
@@ -166,7 +195,7 @@ struct later {
 
 static void report(int r)
 {
-    if (r < 0 && r != -E2BIG) /* what is too large is not kept, and read when it is asked for */
+    if (r < 0)
         log_error("keeping an object of StellarTools: %s", strerror(-r));
 }
 

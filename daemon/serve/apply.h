@@ -36,8 +36,8 @@ struct apply_missing {
 };
 
 /* CORE_OK; CORE_LOAD: that row must be brought in first (object_load.h), and there may be a second
- * one; -E2BIG: it is too large to be kept, and nothing of it is (what webhooks tell is told all the
- * same); another -errno. */
+ * one; -errno. What is too large to be kept is told, and in memory only; -E2BIG: a webhook's is too
+ * large to be told. */
 int apply_object(struct serve *serve, const struct apply *apply, struct applied *ret_applied,
                  struct apply_missing *ret_missing);
 /* The same for who cannot wait: what is stored is brought in, and then it is done. What fails is

@@ -422,8 +422,6 @@ int changes_make(const struct changes_input *input, const struct changes_stored 
     int r;
 
     memset(ret_changes, 0, sizeof(*ret_changes));
-    if (input->length > BODY_MAX && input->table != TABLE_SUBSCRIPTIONS && !work_is_told(&work))
-        return -E2BIG;
     if (!msgpack_zone_init(&ret_changes->zone, 8192))
         return -ENOMEM;
     msgpack_packer_init(&work.body, &ret_changes->body, msgpack_sbuffer_write);

@@ -71,9 +71,8 @@ struct changes {
     msgpack_zone zone;
 };
 
-/* 0, -EBADMSG (no object of the table), -E2BIG (it was read, and is too large to be kept) or
- * -ENOMEM: then there is nothing to deinit. What it points to is in `ret_changes`, and in the
- * input's bytes. */
+/* 0, -EBADMSG (no object of the table) or -ENOMEM: then there is nothing to deinit. What it points
+ * to is in `ret_changes`, and in the input's bytes. */
 int changes_make(const struct changes_input *input, const struct changes_stored *stored,
                  struct changes *ret_changes);
 void changes_deinit(struct changes *changes);

@@ -70,6 +70,9 @@ static void add_process(msgpack_sbuffer *text, const struct serve *serve)
     add_counter(text, "requests_total", "Requests of clients.", serve->requests_total);
     add_counter(text, "requests_refused_total", "Requests that were answered with an error.",
                 serve->requests_refused);
+    add_counter(text, "objects_unkept_total",
+                "Objects of StellarTools' that came in and were too large to be kept.",
+                serve->objects_unkept);
     add_gauge(text, "session_verdicts", "Sessions whose verdict is remembered.",
               (int64_t)serve->sessions.verdicts.count);
 }

@@ -163,6 +163,7 @@ FIXTURE_TEST(figures, metrics_tell_what_happened, &fixture, NULL)
     check_sample(text, "creditd_up", "1");
     check_sample(text, "creditd_connections", "2");
     check_sample(text, "creditd_requests_refused_total", "1");
+    check_sample(text, "creditd_objects_unkept_total", "0");
     check_sample(text, "creditd_helper_up", "1");
     check_sample(text, "creditd_balances_resident", "1");
     check_sample(text, "creditd_pending_credits", "0");

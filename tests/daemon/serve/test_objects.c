@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct fixture fixture;
@@ -250,6 +251,67 @@ OBJECT_TEST(an_update_is_passed_on_and_kept)
         "invalid_parameter", "parameter", "name");
     assert_refused("not_found", "customer.update", "{s:s, s:s}", "customer_id", "cus_x", "name",
                    "N");
+}
+
+static size_t told(void)
+{
+    json_t *page = call("event.list", "{s:i}", "limit", 100), *event;
+    size_t count = json_array_size(json_object_get(page, "data")), i;
+
+    json_array_foreach(json_object_get(page, "data"), i, event)
+        cr_expect_str_eq(harness_text(event, "type"), "customer.updated");
+    json_decref(page);
+    return count;
+}
+
+static void set_note(size_t length)
+{
+    char *note = malloc(length + 1);
+
+    memset(note, 'n', length);
+    note[length] = '\0';
+    pthread_mutex_lock(&fixture.sync.lock);
+    json_object_set_new(json_array_get(fixture.sync.customers, 0), "note", json_string(note));
+    pthread_mutex_unlock(&fixture.sync.lock);
+    free(note);
+}
+
+static void expect_note(bool fresh, size_t length, bool stale)
+{
+    json_t *result = retrieve(fresh);
+
+    cr_expect_eq(strlen(harness_text(result, "note")), length);
+    cr_expect_eq(harness_bool(result, "stale"), stale);
+    json_decref(result);
+}
+
+/* One that is too large to be kept is in memory: read once however many ask, and told once. What
+ * is stored stays, and is stale. */
+OBJECT_TEST(a_customer_that_is_too_large_is_read_and_told_once)
+{
+    char *log;
+
+    fake_add_customer(&fixture.sync, "cus_1", "a@example.com");
+    set_note(10);
+    expect_note(false, 10, false);
+    set_note(100000);
+    for (int i = 0; i < 2; i++)
+        expect_note(true, 100000, false);
+    for (int i = 0; i < 5; i++)
+        expect_note(false, 100000, false);
+    cr_expect_eq(fixture.sync.customer_reads, 3);
+    cr_expect_eq(told(), 1);
+    log = harness_process_log(&fixture.serve);
+    cr_expect_not_null(strstr(log, "cus_1 (customers) is too large to be kept (97 KiB)"), "%s",
+                       log);
+    free(log);
+    set_note(300000); /* nor can it be told in a record */
+    expect_note(true, 300000, false);
+    cr_expect_eq(told(), 1);
+    restart(SIGTERM);
+    go_offline();
+    expect_note(true, 10, true);
+    fake_sync_start(&fixture.sync, fixture.sync_path);
 }
 
 /* --- subscriptions --- */

@@ -3,6 +3,7 @@
  */
 #include "stage.h"
 
+#include <core/event.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -294,6 +295,36 @@ Test(object, too_large_is_refused)
     cr_expect_eq(put("cus_a", body, &sequence), CORE_OK);
     cr_expect_leq(stage.records[0].size, RECORD_SIZE_MAX);
     free(body);
+}
+
+/* It is answered until it is dropped; what is stored is another. */
+Test(object, too_large_is_in_memory_only)
+{
+    static char body[BODY_MAX + 1];
+    struct core_object_change change = {
+        .table = TABLE_CUSTOMER, .key = stage_text("cus_a"), .body = body, .length = sizeof(body)};
+    struct core_object object;
+    uint64_t sequence, kept;
+    bool is_first = false;
+    cr_assert_eq(put("cus_a", "small", &kept), CORE_OK);
+    cr_assert_eq(core_object_change(stage.core, &change, stage.now, &sequence), -E2BIG);
+    stage_later(&stage, 1000);
+    cr_assert_eq(core_object_cache(stage.core, &change, kept, stage.now, &is_first), 0);
+    cr_expect(is_first);
+    cr_assert_eq(core_object_cache(stage.core, &change, kept, stage.now, &is_first), 0);
+    cr_expect_not(is_first);
+    cr_expect_eq(stage.count, 1);
+    cr_assert_eq(get("cus_a", &object), CORE_OK);
+    cr_expect_eq(object.body_length, sizeof(body));
+    cr_expect_eq(object.synced_at, stage.now);
+    cr_expect_eq(object.reveals, kept);
+    cr_assert_eq(put("cus_a", "small", &sequence), CORE_OK); /* memory had another */
+    cr_expect_eq(sequence, 2);
+    cr_assert_eq(core_object_cache(stage.core, &change, 0, stage.now, &is_first), 0);
+    cr_expect(is_first);
+    stage_restart(&stage);
+    cr_assert_eq(get("cus_a", &object), CORE_OK);
+    cr_expect_eq(object.body_length, 5);
 }
 
 Test(object, a_linked_customer_that_is_too_large_is_linked_all_the_same)

@@ -96,6 +96,12 @@ struct core_object_change {
 int core_object_change(struct core *core, const struct core_object_change *change, int64_t now,
                        uint64_t *ret_sequence);
 
+/* The same for a body that is too large for a record: it is in memory only, until that is wanted
+ * for others or the daemon ends, and is told as any other. Its events are another record,
+ * `sequence`, or none (0). *ret_is_first: it was otherwise before. 0 or -ENOMEM. */
+int core_object_cache(struct core *core, const struct core_object_change *change, uint64_t sequence,
+                      int64_t now, bool *ret_is_first);
+
 /* Whether that webhook was remembered (for CORE_WEBHOOKS_KEPT, and at least so many of them):
  * CORE_OK or CORE_NOT_FOUND. */
 int core_webhook_seen(const struct core *core, struct core_text id, uint64_t *ret_sequence);
