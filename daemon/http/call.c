@@ -50,6 +50,13 @@ bool exchange_is_unix(const struct exchange *exchange)
            domain == AF_UNIX;
 }
 
+bool exchange_is_local(const struct exchange *exchange)
+{
+    const struct link *link = link_of(exchange->connection);
+
+    return link && link->is_local;
+}
+
 static int find_roles(const struct exchange *exchange, int fd, unsigned *ret_roles)
 {
     struct access_peer peer = {0};
@@ -70,13 +77,14 @@ static int find_roles(const struct exchange *exchange, int fd, unsigned *ret_rol
     return 0;
 }
 
-/* What a proxy passes on is somebody else's request, and has none of its roles. */
+/* The socket says whose request it is. A proxy that has been led to the local one by mistake shows
+ * itself by its headers, in most cases: what it passes on has none of its roles. */
 static int find_caller(const struct exchange *exchange, bool has_session, struct caller *ret_caller)
 {
     struct caller caller = {.has_session = has_session};
     int r = 0;
 
-    if (!has_session && !exchange->head.is_passed_on && exchange_is_unix(exchange)) {
+    if (!has_session && !exchange->head.is_passed_on && exchange_is_local(exchange)) {
         caller.is_local = true;
         r = find_roles(exchange, connection_fd(exchange), &caller.roles);
     }

@@ -91,8 +91,9 @@ void exchange_call(struct exchange *exchange);
 /* Whether the caller may ask for the route's method, naming the parameters of `present` (bits):
  * else the request has been refused. */
 bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t present);
-/* Whether it came over a Unix socket. */
+/* Whether it came over a Unix socket, and over one where local programs connect. */
 bool exchange_is_unix(const struct exchange *exchange);
+bool exchange_is_local(const struct exchange *exchange);
 /* How long creditd-serve may take, ms. */
 uint32_t exchange_patience(const struct server *server);
 void exchange_events(struct exchange *exchange);

@@ -1,9 +1,10 @@
 /* See link.h. */
 #include "link.h"
 #include "stream.h"
+#include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define LOOK_MS 1000
@@ -45,6 +46,8 @@ static void on_look(uv_timer_t *timer)
 void links_init(struct links *links, uv_loop_t *loop, uint64_t timeout)
 {
     LIST_INIT(&links->list);
+    links->is_local = NULL;
+    links->size = 0;
     uv_timer_init(loop, &links->timer);
     links->timer.data = links;
     links->timeout = timeout;
@@ -54,6 +57,25 @@ void links_init(struct links *links, uv_loop_t *loop, uint64_t timeout)
 void links_close(struct links *links)
 {
     uv_close((uv_handle_t *)&links->timer, NULL);
+    free(links->is_local);
+    links->is_local = NULL;
+    links->size = 0;
+}
+
+int links_expect(struct links *links, int fd, bool is_local)
+{
+    if ((size_t)fd >= links->size) {
+        size_t size = 2 * (size_t)fd + 64;
+        bool *grown = reallocarray(links->is_local, size, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        memset(grown + links->size, 0, (size - links->size) * sizeof(*grown));
+        links->is_local = grown;
+        links->size = size;
+    }
+    links->is_local[fd] = is_local;
+    return 0;
 }
 
 struct link *link_new(struct links *links, struct MHD_Connection *connection)
@@ -65,6 +87,7 @@ struct link *link_new(struct links *links, struct MHD_Connection *connection)
     if (!link)
         return NULL;
     link->fd = info->connect_fd;
+    link->is_local = (size_t)link->fd < links->size && links->is_local[link->fd];
     LIST_INSERT_HEAD(&links->list, link, entry);
     link_awaits(links, link);
     return link;

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
@@ -21,6 +23,7 @@ struct stream;
 struct link {
     LIST_ENTRY(link) entry;
     int fd;                /* libmicrohttpd's */
+    bool is_local;         /* accepted where local programs connect */
     uint64_t deadline;     /* of uv_now(); 0: none */
     struct stream *stream; /* of events, that goes out by it; NULL: none */
 };
@@ -31,11 +34,16 @@ struct links {
     struct link_list list;
     uv_timer_t timer;
     uint64_t timeout; /* ms */
+    bool *is_local;   /* by descriptor, as it was accepted last */
+    size_t size;      /* of that */
 };
 
 void links_init(struct links *links, uv_loop_t *loop, uint64_t timeout);
 /* The timer; links are freed with their connections. */
 void links_close(struct links *links);
+/* The descriptor has been accepted, and goes to libmicrohttpd, which tells of it only later, and by
+ * that number alone. -ENOMEM. */
+int links_expect(struct links *links, int fd, bool is_local);
 /* NULL without memory: then that connection is not watched. */
 struct link *link_new(struct links *links, struct MHD_Connection *connection);
 void link_free(struct link *link);

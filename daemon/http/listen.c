@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <util/fd.h>
 #include <util/log.h>
@@ -23,6 +25,7 @@ union address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
+    struct sockaddr_un path;
     struct sockaddr_storage storage;
 };
 
@@ -53,124 +56,185 @@ static int listen_tcp(const char *word, int *ret_fd)
     return 0;
 }
 
-/* The URL of a listening socket, for people: with the port that the kernel has chosen. */
-static char *describe(int fd, const char *path)
+/* With the group before the mode: nobody else connects in between. */
+static int listen_unix(const char *path, const char *group, int *ret_fd)
 {
-    union address address = {0};
-    socklen_t length = sizeof(address);
+    CLEANUP(cleanup_fd) int fd = -1;
+    uint32_t gid;
+    int r;
+
+    if (!group)
+        return fd_listen_unix(path, SOCKET_MODE, BACKLOG, ret_fd);
+    r = config_find_group(group, &gid);
+    if (r == 0)
+        r = fd_listen_unix(path, SOCKET_MODE & ~0077, BACKLOG, &fd);
+    if (r < 0)
+        return r;
+    if (lchown(path, (uid_t)-1, gid) < 0 || chmod(path, SOCKET_MODE) < 0) {
+        r = -errno;
+        log_error("%s cannot be given to the group %s", path, group);
+        unlink(path);
+        return r;
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* --- what has been opened --- */
+
+/* The URL of a listening socket, for people: with the port that the kernel has chosen. */
+static char *describe(const union address *address)
+{
     char *text = NULL;
     int r;
 
-    if (path)
-        r = asprintf(&text, "unix:%s", path);
-    else if (getsockname(fd, &address.any, &length) < 0)
-        r = -1;
-    else if (address.any.sa_family == AF_INET)
-        r = asprintf(&text, "http://127.0.0.1:%u", ntohs(address.v4.sin_port));
-    else if (address.any.sa_family == AF_INET6)
-        r = asprintf(&text, "http://[::1]:%u", ntohs(address.v6.sin6_port));
+    if (address->any.sa_family == AF_UNIX && address->path.sun_path[0])
+        r = asprintf(&text, "unix:%s", address->path.sun_path);
+    else if (address->any.sa_family == AF_INET)
+        r = asprintf(&text, "http://127.0.0.1:%u", ntohs(address->v4.sin_port));
+    else if (address->any.sa_family == AF_INET6)
+        r = asprintf(&text, "http://[::1]:%u", ntohs(address->v6.sin6_port));
     else
         r = asprintf(&text, "an inherited socket");
     return r < 0 ? NULL : text;
 }
 
-static int tell(char **told, int fd, const char *path)
+/* In the log, and behind what is told already, as far as there is memory. */
+static void tell(char **told, const union address *address, bool is_local)
 {
-    CLEANUP(cleanup_free) char *text = describe(fd, path);
+    CLEANUP(cleanup_free) char *text = describe(address);
     char *longer = NULL;
 
     if (!text)
-        return -ENOMEM;
-    log_notice("listening on %s", text);
+        return;
+    log_notice("listening on %s%s", text, is_local ? ", for local programs" : "");
     if (asprintf(&longer, "%s%s%s", *told ? *told : "", *told ? " " : "", text) < 0)
-        return -ENOMEM;
+        return;
     free(*told);
     *told = longer;
-    return 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
-/* Takes the descriptor over, and the path. */
-static int add(struct server *server, int fd, char *path, char **told)
+/* Over TCP there is nobody at the other end whose roles could count. */
+static int look_at(const struct server *server, int fd, bool is_local, union address *ret_address)
+{
+    socklen_t length = sizeof(*ret_address);
+
+    *ret_address = (union address){0};
+    if (server->listeners.count == LISTEN_MAX)
+        return -E2BIG;
+    if (getsockname(fd, &ret_address->any, &length) < 0)
+        return -errno;
+    if (is_local && ret_address->any.sa_family != AF_UNIX)
+        return -EPROTOTYPE;
+    return fd_set_nonblocking(fd);
+}
+
+/* Takes the descriptor over. */
+static int add(struct server *server, int fd, bool is_local, char **told)
 {
     struct listeners *listeners = &server->listeners;
     struct listener *listener = &listeners->items[listeners->count];
-    int r = listeners->count < LISTEN_MAX ? fd_set_nonblocking(fd) : -E2BIG;
+    union address address;
+    int r = look_at(server, fd, is_local, &address);
 
     if (r == 0)
         r = uv_poll_init(&server->loop, &listener->poll, fd);
     if (r < 0) {
         close(fd);
-        free(path);
         return r;
     }
     listener->server = server;
     listener->poll.data = listener;
     listener->fd = fd;
-    listener->path = path;
+    listener->is_local = is_local;
     listeners->count++;
-    return tell(told, fd, path);
+    tell(told, &address, is_local);
+    return 0;
 }
 
-static int take_inherited(struct server *server, char **told)
+/* --- what is to be opened --- */
+
+static void take_inherited(struct server *server, const char *name, bool is_local, char **told)
 {
-    int r = 0;
+    int fd;
 
-    while (r == 0) {
-        int fd = service_take_fd(SERVICE_FD_HTTP);
+    while ((fd = service_take_fd(name)) >= 0) {
+        int r = add(server, fd, is_local, told);
 
-        if (fd < 0)
-            return fd == -ENOENT ? 0 : fd;
-        r = add(server, fd, NULL, told);
+        if (r < 0)
+            log_error("a descriptor \"%s\" cannot be listened on: %s", name, strerror(-r));
     }
+    if (fd != -ENOENT)
+        log_error("the descriptors \"%s\" cannot be taken: %s", name, strerror(-fd));
+}
+
+static int open_path(struct server *server, const char *word, bool is_local, char **told)
+{
+    CLEANUP(cleanup_free) char *path = strdup(word);
+    int fd, r = path ? listen_unix(path, server->config->http.group, &fd) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    r = add(server, fd, is_local, told);
+    if (r < 0)
+        unlink(path);
+    else
+        server->listeners.items[server->listeners.count - 1].path = TAKE_PTR(path);
     return r;
 }
 
-static int open_word(struct server *server, const char *word, char **told)
+static void open_word(struct server *server, const char *word, bool is_local, char **told)
 {
-    CLEANUP(cleanup_free) char *path = NULL;
-    int fd, r;
+    int fd = -1, r;
 
-    if (word[0] != '/') {
+    if (word[0] == '/') {
+        r = open_path(server, word, is_local, told);
+    } else {
         r = listen_tcp(word, &fd);
-        return r < 0 ? r : add(server, fd, NULL, told);
+        if (r == 0)
+            r = add(server, fd, is_local, told);
     }
-    path = strdup(word);
-    if (!path)
-        return -ENOMEM;
-    r = fd_listen_unix(path, SOCKET_MODE, BACKLOG, &fd);
-    return r < 0 ? r : add(server, fd, TAKE_PTR(path), told);
+    if (r < 0)
+        log_error("%s cannot be listened on: %s", word, strerror(-r));
+}
+
+static void open_words(struct server *server, const char *words, char **told)
+{
+    while (*(words += strspn(words, " "))) {
+        size_t length = strcspn(words, " ");
+        CLEANUP(cleanup_free) char *word = strndup(words, length);
+
+        if (word)
+            open_word(server, word, false, told);
+        words += length;
+    }
 }
 
 int listen_open(struct server *server, char **ret_told)
 {
-    const char *words = server->config->http.listen;
+    const struct config *config = server->config;
+    bool is_asked = config->http.listen || config->http.local;
     char *told = NULL;
-    int r = take_inherited(server, &told);
 
-    if (r < 0)
-        log_error("the descriptors \"%s\" cannot be taken: %s", SERVICE_FD_HTTP, strerror(-r));
-    if (server->listeners.count > 0)
-        words = NULL; /* whoever passes sockets has chosen */
-    while (r == 0 && words && *(words += strspn(words, " "))) {
-        size_t length = strcspn(words, " ");
-        CLEANUP(cleanup_free) char *word = strndup(words, length);
-
-        r = word ? open_word(server, word, &told) : -ENOMEM;
-        if (r < 0)
-            log_error("%s cannot be listened on: %s", word ? word : words, strerror(-r));
-        words += length;
+    take_inherited(server, SERVICE_FD_HTTP, false, &told);
+    take_inherited(server, SERVICE_FD_HTTP_LOCAL, true, &told);
+    if (server->listeners.count == 0) { /* whoever passes sockets has chosen */
+        if (config->http.listen)
+            open_words(server, config->http.listen, &told);
+        if (config->http.local)
+            open_word(server, config->http.local, true, &told);
     }
-    if (r == 0 && server->listeners.count == 0) {
-        log_error("there is nothing to listen on: set [http] listen");
-        r = -EDESTADDRREQ;
-    }
-    if (r < 0)
+    if (server->listeners.count == 0)
+        log_error(is_asked ? "none of the addresses can be listened on"
+                           : "there is nothing to listen on: set [http] listen, or local");
+    if (server->listeners.count == 0 || !told) {
         free(told);
-    else
-        *ret_told = told;
-    return r;
+        return server->listeners.count == 0 ? -EDESTADDRREQ : -ENOMEM;
+    }
+    *ret_told = told;
+    return 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -190,7 +254,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             server_is_full(listener->server); /* no descriptors, no memory: later */
         if (fd < 0)
             break;
-        server_take(listener->server, fd, &address.any, length);
+        server_take(listener, fd, &address.any, length);
     }
 }
 

@@ -1,5 +1,9 @@
 /*
- * Where HTTP is served: on inherited sockets, or on sockets that we make by [http] listen.
+ * Where HTTP is served: on inherited sockets, or on sockets that we make by [http] listen, for
+ * everybody, and by [http] local, a Unix socket for programs of this machine: there, and nowhere
+ * else, it counts who is at the other end (permit.h).
+ *
+ * An address that cannot be opened is told in the log, and the others serve.
  *
  * Connections are accepted here and not in libmicrohttpd, so that one server has several sockets,
  * and so that at the limit of connections new ones wait in the sockets' queues.
@@ -19,6 +23,7 @@ struct listener {
     struct server *server;
     uv_poll_t poll;
     int fd;
+    bool is_local;
     char *path; /* of a Unix socket of ours, which we remove; else NULL */
 };
 
@@ -28,8 +33,9 @@ struct listeners {
     bool is_paused;
 };
 
-/* Opens all, and says where in the log and in `ret_told`, a text to be freed. Tells the log what is
- * wrong, and returns a negative errno; listen_close() is due in either case. */
+/* Opens what can be opened, and says where in the log and in `ret_told`, a text to be freed. A
+ * negative errno where there is none, and the log has been told why; listen_close() is due in
+ * either case. */
 int listen_open(struct server *server, char **ret_told);
 void listen_start(struct listeners *listeners);
 /* Takes no connections until listen_start(). */

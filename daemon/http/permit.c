@@ -35,12 +35,13 @@ static int check_named(const struct route *route, const struct caller *caller, u
                       "a session is needed, in the header Cookie or Authorization", NULL);
     if (!caller->is_local && takes_session(route->method))
         return refuse(ret_refusal, PROTO_ERROR_UNAUTHENTICATED,
-                      "user_id and customer_id can be named over a Unix socket only, and not "
-                      "through a proxy",
+                      "user_id and customer_id can be named at the socket of [http] local only, "
+                      "and not through a proxy",
                       NULL);
     if (!caller->is_local)
         return refuse(ret_refusal, PROTO_ERROR_PERMISSION_DENIED,
-                      "that can be asked for over a Unix socket only, and not through a proxy",
+                      "that can be asked for at the socket of [http] local only, and not through "
+                      "a proxy",
                       NULL);
     return 0;
 }

@@ -5,10 +5,11 @@
  * (the confused deputy). So:
  *
  * - with a session, a request acts for that session's user and has no role, wherever it came from;
- * - without one, it has the roles that [access] gives the process at the other end of a Unix
- *   socket, as that process would have them at serve's own socket;
- * - over TCP, and from a process that says that it passes on somebody else's request (a proxy), it
- *   has none: then only what needs none is done.
+ * - without one, at the Unix socket for local programs ([http] local), it has the roles that
+ *   [access] gives the process at the other end, as that process would have them at serve's own
+ *   socket;
+ * - anywhere else it has none, whoever sends it: then only what needs none is done. Proxies belong
+ *   there. One that stands before the local socket and says so (a header) lends nothing either.
  *
  * Pure.
  */
@@ -21,7 +22,7 @@
 
 struct caller {
     bool has_session;
-    bool is_local;  /* a Unix socket, and no proxy */
+    bool is_local;  /* at the socket for local programs, and no proxy */
     unsigned roles; /* of the process at the other end; none where it is not local */
 };
 

@@ -79,8 +79,15 @@ void server_is_full(struct server *server)
     uv_timer_start(&server->retry, on_retry, FULL_MS, 0);
 }
 
-void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length)
+void server_take(const struct listener *listener, int fd, const struct sockaddr *address,
+                 socklen_t length)
 {
+    struct server *server = listener->server;
+
+    if (links_expect(&server->links, fd, listener->is_local) < 0) {
+        close(fd);
+        return;
+    }
     /* It closes what it does not take, and says which it took only in its next turn. */
     MHD_add_connection(server->http, fd, address, length);
     server->arriving++;

@@ -54,7 +54,8 @@ int server_run(struct config *config, const char *config_path, const char *socke
 /* libmicrohttpd has something to do: soon. */
 void server_kick(struct server *server);
 /* A new connection, which is libmicrohttpd's from now on. */
-void server_take(struct server *server, int fd, const struct sockaddr *address, socklen_t length);
+void server_take(const struct listener *listener, int fd, const struct sockaddr *address,
+                 socklen_t length);
 /* No more connections for a while: there are no descriptors. */
 void server_is_full(struct server *server);
 /* An exchange waits, and one that waited has its answer. */

@@ -7,7 +7,7 @@
 
 static bool http_is_wanted(const struct config *config)
 {
-    return config->http.listen != NULL;
+    return config->http.listen != NULL || config->http.local != NULL;
 }
 
 const struct role_spec role_specs[] = {

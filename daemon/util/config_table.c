@@ -90,6 +90,8 @@ const struct config_option config_options[] = {
     NUMBER(hooks, concurrency, NOW, CONFIG_INTEGER, "4", 1, 64),
 
     TEXT(http, listen, START, CONFIG_LISTEN, NULL),
+    TEXT(http, local, START, CONFIG_SOCKET, NULL),
+    TEXT(http, group, START, CONFIG_GROUP, NULL),
     TEXT(http, prefix, NOW, CONFIG_PREFIX, "/api/auth/stellar"),
     TEXT(http, trusted_origins, NOW, CONFIG_ORIGINS, NULL),
     NUMBER(http, body_size, NOW, CONFIG_SIZE, "64KiB", KIB, 512 * KIB),
@@ -148,6 +150,7 @@ static const struct {
                        config_is_listen, NULL},
     [CONFIG_PREFIX] = {"a path without a slash at its end", "/api/auth/stellar", config_is_prefix,
                        NULL},
+    [CONFIG_GROUP] = {"a group of this machine", "its name or gid", config_is_group, NULL},
     [CONFIG_DURATION] = {"a duration", "500ms, 60s, 2m, 24h or 90d", NULL, NULL},
     [CONFIG_SIZE] = {"a size", "4096, 64KiB, 1MiB or 2GiB", NULL, NULL},
     [CONFIG_INTEGER] = {"a whole number", "digits only", NULL, NULL},

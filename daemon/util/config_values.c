@@ -279,33 +279,64 @@ const char *config_program_problem(const char *text)
 }
 
 /* An id in digits is taken as it is, whether or not anybody bears it: containers often have no
- * names. */
+ * names. -EINVAL where it is no number; 2^32 - 1 is "no id" to the kernel. */
+static int parse_id(const char *text, uint32_t *ret_id)
+{
+    int64_t number;
+    int r = config_parse_integer(text, &number);
+
+    if (r == -EINVAL)
+        return r;
+    if (r < 0 || number >= UINT32_MAX)
+        return -ENOENT;
+    *ret_id = (uint32_t)number;
+    return 0;
+}
+
+int config_find_group(const char *name, uint32_t *ret_gid)
+{
+    const struct group *group;
+    int r = parse_id(name, ret_gid);
+
+    if (r != -EINVAL)
+        return r;
+    group = getgrnam(name);
+    if (!group)
+        return -ENOENT;
+    *ret_gid = group->gr_gid;
+    return 0;
+}
+
+static int find_user(const char *name, uint32_t *ret_uid)
+{
+    const struct passwd *user;
+    int r = parse_id(name, ret_uid);
+
+    if (r != -EINVAL)
+        return r;
+    user = getpwnam(name);
+    if (!user)
+        return -ENOENT;
+    *ret_uid = user->pw_uid;
+    return 0;
+}
+
+bool config_is_group(const char *text)
+{
+    uint32_t gid;
+
+    return config_find_group(text, &gid) == 0;
+}
+
 static int resolve_principal(const char *word, struct config_principal *ret_principal)
 {
     struct config_principal principal = {.is_group = word[0] == '@'};
-    const char *name = word + principal.is_group;
-    int64_t number;
-    int r = config_parse_integer(name, &number);
+    int r = principal.is_group ? config_find_group(word + 1, &principal.id)
+                               : find_user(word, &principal.id);
 
-    if (!r && number < UINT32_MAX) {
-        principal.id = (uint32_t)number; /* 2^32 - 1 is "no id" to the kernel */
-    } else if (r != -EINVAL) {
-        return -ENOENT;
-    } else if (principal.is_group) {
-        const struct group *group = getgrnam(name);
-
-        if (!group)
-            return -ENOENT;
-        principal.id = group->gr_gid;
-    } else {
-        const struct passwd *user = getpwnam(name);
-
-        if (!user)
-            return -ENOENT;
-        principal.id = user->pw_uid;
-    }
-    *ret_principal = principal;
-    return 0;
+    if (r == 0)
+        *ret_principal = principal;
+    return r;
 }
 
 int config_access_append(struct config_access *access, const char *text, char **ret_word)

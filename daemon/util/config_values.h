@@ -16,11 +16,12 @@ int config_parse_durability(const char *text, enum config_durability *ret_value)
 int config_parse_thresholds(const char *text, struct config_thresholds *ret_thresholds);
 
 /* Whether the text has the form of an absolute path, a URL, addresses to listen on, a product's
- * id. */
+ * id, or names a group. */
 bool config_is_path(const char *text);
 bool config_is_url(const char *text);
 bool config_is_listen(const char *text);
 bool config_is_prefix(const char *text);
+bool config_is_group(const char *text);
 bool config_is_program_or_url(const char *text);
 bool config_is_id(const char *text);
 /* A path that fits into the address of a Unix socket; a directory in which each of ours does. */

@@ -5,7 +5,7 @@
 //   BETTER_AUTH_SECRET   the secret, which creditd-sync has, too; needed
 //   BETTER_AUTH_URL      what browsers call it (https://app.example.com)
 //   PORT                 on 127.0.0.1 (3000)
-//   CREDITD_HTTP         creditd-http's socket (/run/creditd/http.sock)
+//   CREDITD_HTTP         creditd-http's socket for local programs (/run/creditd/http-local.sock)
 
 import { createServer, request } from "node:http";
 import { betterAuth } from "better-auth";
@@ -13,7 +13,7 @@ import { memoryAdapter } from "better-auth/adapters/memory";
 import { toNodeHandler } from "better-auth/node";
 
 const creditd = {
-  socketPath: process.env.CREDITD_HTTP ?? "/run/creditd/http.sock",
+  socketPath: process.env.CREDITD_HTTP ?? "/run/creditd/http-local.sock",
   method: "POST",
   headers: { "Content-Type": "application/json" },
 };

@@ -46,12 +46,13 @@ static void write_config(struct http_fixture *fixture, const char *http)
 {
     char text[4096];
 
-    harness_path(&fixture->serve.directory, "http.sock", fixture->socket);
+    harness_path(&fixture->serve.directory, "local.sock", fixture->socket);
+    harness_path(&fixture->serve.directory, "http.sock", fixture->everyone);
     harness_path(&fixture->serve.directory, "http.conf", fixture->config);
     snprintf(text, sizeof(text),
              "[better_auth]\nurl = http://127.0.0.1:9\n[credits]\ncold_timeout = 1s\n"
-             "[http]\nlisten = %s 127.0.0.1:0\ntrusted_origins = " APP_ORIGIN "\n%s",
-             fixture->socket, http ? http : "");
+             "[http]\nlisten = %s 127.0.0.1:0\nlocal = %s\ntrusted_origins = " APP_ORIGIN "\n%s",
+             fixture->everyone, fixture->socket, http ? http : "");
     harness_write_file(fixture->config, text);
 }
 
@@ -96,6 +97,7 @@ void http_fixture_stop_http(struct http_fixture *fixture)
     cr_assert_eq(status, 0, "creditd-http ended with status %x: %s", (unsigned)status, log);
     cr_assert_null(strstr(log, "left open"), "%s", log);
     cr_assert_neq(access(fixture->socket, F_OK), 0, "its socket is left");
+    cr_assert_neq(access(fixture->everyone, F_OK), 0, "its socket is left");
 }
 
 void http_fixture_deinit(struct http_fixture *fixture)
@@ -112,6 +114,14 @@ int http_connect(const struct http_fixture *fixture)
     int fd = -1;
 
     cr_assert_eq(fd_connect_unix(fixture->socket, &fd), 0);
+    return fd;
+}
+
+int http_connect_everyone(const struct http_fixture *fixture)
+{
+    int fd = -1;
+
+    cr_assert_eq(fd_connect_unix(fixture->everyone, &fd), 0);
     return fd;
 }
 
@@ -233,6 +243,13 @@ void http_ask(const struct http_fixture *fixture, struct http_answer *ret_answer
               const char *method, const char *target, const char *headers, const char *body)
 {
     ask_on(http_connect(fixture), ret_answer, method, target, headers, body);
+}
+
+void http_ask_everyone(const struct http_fixture *fixture, struct http_answer *ret_answer,
+                       const char *method, const char *target, const char *headers,
+                       const char *body)
+{
+    ask_on(http_connect_everyone(fixture), ret_answer, method, target, headers, body);
 }
 
 void http_ask_tcp(const struct http_fixture *fixture, struct http_answer *ret_answer,

@@ -11,8 +11,9 @@
 struct http_fixture {
     struct fixture serve;
     struct harness_process http;
-    char socket[HARNESS_PATH_MAX];
-    char config[HARNESS_PATH_MAX]; /* creditd-http's own */
+    char socket[HARNESS_PATH_MAX];   /* [http] local: ours are the daemon's roles there */
+    char everyone[HARNESS_PATH_MAX]; /* of [http] listen */
+    char config[HARNESS_PATH_MAX];   /* creditd-http's own */
     int port;
     char extra[2048];
 };
@@ -45,8 +46,9 @@ struct http_answer {
     json_t *json; /* NULL where the body is none */
 };
 
-/* A connection to the Unix socket, or over TCP. */
+/* A connection to the local socket, to everyone's, or over TCP. */
 int http_connect(const struct http_fixture *fixture);
+int http_connect_everyone(const struct http_fixture *fixture);
 int http_connect_tcp(const struct http_fixture *fixture);
 void http_send(int fd, const char *bytes, size_t length);
 /* `headers`: lines that end with \r\n, or NULL; `body` NULL: none. */
@@ -58,9 +60,12 @@ void http_answer_deinit(struct http_answer *answer);
 /* A header's value, to be freed; NULL: it is not there. */
 char *http_answer_header(const struct http_answer *answer, const char *name);
 
-/* All of it on a connection of its own, over the Unix socket or TCP. */
+/* All of it on a connection of its own, made as above. */
 void http_ask(const struct http_fixture *fixture, struct http_answer *ret_answer,
               const char *method, const char *target, const char *headers, const char *body);
+void http_ask_everyone(const struct http_fixture *fixture, struct http_answer *ret_answer,
+                       const char *method, const char *target, const char *headers,
+                       const char *body);
 void http_ask_tcp(const struct http_fixture *fixture, struct http_answer *ret_answer,
                   const char *method, const char *target, const char *headers, const char *body);
 /* The answer has that status and is an error with that code (NULL: is none); clears it. */

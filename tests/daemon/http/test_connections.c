@@ -168,37 +168,6 @@ CONNECTION_TEST(a_body_that_grows_disturbs_nobody)
     close(other);
 }
 
-/* Under systemd: no address of the configuration's is used. */
-CONNECTION_TEST(sockets_that_are_passed_take_the_place_of_listen)
-{
-    struct http_answer answer;
-    char path[HARNESS_PATH_MAX];
-    int fd;
-
-    http_fixture_stop_http(&fixture);
-    harness_path(&fixture.serve.directory, "passed.sock", path);
-    fd = harness_listen(path);
-    {
-        const char *arguments[] = {"--config", fixture.config, "--socket",
-                                   fixture.serve.client_path, NULL};
-        const struct harness_start start = {.program = "creditd-http",
-                                            .arguments = arguments,
-                                            .fds = {{"http", fd}},
-                                            .fd_count = 1,
-                                            .directory = &fixture.serve.directory};
-
-        harness_process_start(&fixture.http, &start);
-        harness_process_wait_ready(&fixture.http);
-    }
-    close(fd);
-    cr_assert_neq(access(fixture.socket, F_OK), 0);
-    memcpy(fixture.socket, path, sizeof(path));
-    http_ask(&fixture, &answer, "GET", "/readyz", NULL, NULL);
-    http_check(&answer, 200, NULL);
-    cr_assert_eq(harness_process_stop(&fixture.http, SIGTERM), 0);
-    cr_assert_eq(access(path, F_OK), 0, "it is not ours to remove");
-}
-
 CONNECTION_TEST(what_is_no_http_ends_its_connection_alone)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /*
- * POST /v1/METHOD, probes, preflights, and who may do what: a session, a process at the Unix
- * socket, a proxy, TCP. And creditd-serve going away.
+ * POST /v1/METHOD, probes, preflights, and who may do what: a session, a process at the local
+ * socket, a proxy (test_sockets.c has the others). And creditd-serve going away.
  */
 #include "http_fixture.h"
 #include <criterion/criterion.h>
@@ -90,7 +90,7 @@ METHOD_TEST(a_session_has_no_role_and_names_nobody)
 }
 
 /* We are the daemon's own user, or root. */
-METHOD_TEST(a_process_at_the_unix_socket_has_its_own_roles)
+METHOD_TEST(a_process_at_the_local_socket_has_its_own_roles)
 {
     static const char *const proxies[] = {
         "X-Forwarded-For: 1.2.3.4\r\n", "X-Forwarded-Host: x\r\n", "Forwarded: for=1.2.3.4\r\n",
@@ -112,29 +112,6 @@ METHOD_TEST(a_process_at_the_unix_socket_has_its_own_roles)
         snprintf(headers, sizeof(headers), "%s%s%s", proxies[i], JSON, BEARER("u_1"));
         check_post("credits.balance", headers, BALANCE, 200, NULL);
     }
-}
-
-METHOD_TEST(over_tcp_nothing_without_a_session)
-{
-    struct http_answer answer;
-
-    for (unsigned i = 0; i < PROTO_METHOD_COUNT_; i++) {
-        const struct proto_method_spec *spec = proto_method_spec(i);
-        char target[128];
-
-        if (i == PROTO_METHOD_EVENT_SUBSCRIBE || spec->role == PROTO_ROLE_NONE)
-            continue;
-        snprintf(target, sizeof(target), "/v1/%s", spec->name);
-        http_ask_tcp(&fixture, &answer, "POST", target, JSON, "{\"customer_id\": \"cus_1\"}");
-        if ((spec->known & PROTO_BIT(SESSION)) != 0)
-            http_check(&answer, 401, "unauthenticated");
-        else
-            http_check(&answer, 403, "permission_denied");
-    }
-    http_ask_tcp(&fixture, &answer, "POST", "/v1/credits.balance", BEARER("u_1") JSON, BALANCE);
-    http_check(&answer, 200, NULL);
-    http_ask_tcp(&fixture, &answer, "POST", "/v1/status", NULL, NULL);
-    http_check(&answer, 200, NULL);
 }
 
 #define READER 12345
@@ -326,8 +303,9 @@ METHOD_TEST(the_configuration_is_read_anew)
     http_ask(&fixture, &answer, "GET", "/new/customer/retrieve", BEARER("u_1"), NULL);
     http_check(&answer, 200, NULL);
     log = harness_process_log(&fixture.http);
-    cr_assert_not_null(strstr(log, "[http] listen: what has been changed there counts from"), "%s",
-                       log);
+    cr_assert_not_null(
+        strstr(log, "[http] listen, [http] local: what has been changed there counts from"), "%s",
+        log);
     free(log);
     harness_write_file(fixture.config, "[http]\nprefix = x\n");
     kill(fixture.http.pid, SIGHUP);

@@ -48,6 +48,7 @@ static void write_config(struct stage *stage)
     put(&text, "/etc/creditd/better_auth_secret", path);
     put(&text, "http://127.0.0.1:3000", stage->app.url);
     put(&text, "/run/creditd/http.sock", stage->http_socket);
+    put(&text, "/run/creditd/http-local.sock", stage->local_socket);
     snprintf(uid, sizeof uid, "consume = %u\n", geteuid());
     put(&text, "consume = app creditd-http\n", uid);
     cr_assert_gt(asprintf(&all,
@@ -103,7 +104,7 @@ static const char *start_app(struct stage *stage)
                                  NULL};
 
     snprintf(program, sizeof program, "%s/app.mjs", EXAMPLE_DIRECTORY);
-    snprintf(socket, sizeof socket, "CREDITD_HTTP=%s", stage->http_socket);
+    snprintf(socket, sizeof socket, "CREDITD_HTTP=%s", stage->local_socket);
     return better_auth_start_program(&stage->app, program, environment);
 }
 
@@ -192,6 +193,7 @@ const char *stage_start(struct stage *stage)
         return "nginx is not installed";
     fixture_init(fixture, NULL);
     harness_path(&fixture->directory, "http.sock", stage->http_socket);
+    harness_path(&fixture->directory, "http-local.sock", stage->local_socket);
     harness_path(&fixture->directory, "nginx.sock", stage->nginx_socket);
     harness_path(&fixture->directory, "certificate.pem", stage->certificate);
     missing = start_app(stage);

@@ -18,7 +18,8 @@ struct stage {
     struct sandbox_process sandbox;
     struct harness_process sync, http, nginx;
     struct better_auth app;
-    char http_socket[HARNESS_PATH_MAX], nginx_socket[HARNESS_PATH_MAX];
+    char http_socket[HARNESS_PATH_MAX], local_socket[HARNESS_PATH_MAX];
+    char nginx_socket[HARNESS_PATH_MAX];
     char certificate[HARNESS_PATH_MAX];
     struct browser browser;
 };

@@ -33,6 +33,11 @@ grep -q '^SocketMode=0600' "$units/creditd-hook.socket"
 grep -q '^SocketUser=creditd-hook' "$units/creditd-hook.socket"
 grep -q '^PrivateNetwork=yes' "$units/creditd-http.service"
 grep -q '^SocketMode=0660' "$units/creditd-http.socket"
+# The names by which creditd-http knows whose roles count; one service has both.
+grep -q '^FileDescriptorName=http$' "$units/creditd-http.socket"
+grep -q '^FileDescriptorName=http-local$' "$units/creditd-http-local.socket"
+grep -q '^Service=creditd-http.service$' "$units/creditd-http-local.socket"
+grep -q '^SocketMode=0660' "$units/creditd-http-local.socket"
 # Programs of hooks run as another user than creditd-hook: it may change to it, and there is one.
 for option in CapabilityBoundingSet AmbientCapabilities; do
     [ "$(sed -n "s/^$option=//p" "$units/creditd-hook.service" | tail -n 1)" = "CAP_SETUID CAP_SETGID CAP_KILL" ]

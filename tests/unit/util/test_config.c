@@ -125,6 +125,8 @@ Test(config, values_of_every_type)
                                  "on_event = /usr/bin/hook --flag\n"
                                  "[http]\n"
                                  "listen = 127.0.0.1:8080\n"
+                                 "local = /run/local.sock\n"
+                                 "group = 12\n"
                                  "prefix = /\n"
                                  "[products]\n"
                                  "prod_1 = 1000\n"
@@ -147,6 +149,8 @@ Test(config, values_of_every_type)
     cr_assert(c->billing.create_customer_on_signup);
     cr_assert_str_eq(c->hooks.on_event, "/usr/bin/hook --flag");
     cr_assert_str_eq(c->http.listen, "127.0.0.1:8080");
+    cr_assert_str_eq(c->http.local, "/run/local.sock");
+    cr_assert_str_eq(c->http.group, "12");
     cr_assert_str_eq(c->http.prefix, "/");
     cr_assert_eq(c->products.count, 2);
     cr_assert_str_eq(c->products.items[0].product_id, "prod_1");
@@ -324,6 +328,19 @@ Test(config, mistakes_are_one_line_that_says_where_what_and_what_is_allowed)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         check_error(cases[i].text, strlen(cases[i].text), -EINVAL, cases[i].error);
+}
+
+Test(config, the_sockets_for_local_programs)
+{
+    static const char local[] = "[http]\nlocal = 127.0.0.1:80\n";
+    static const char group[] = "[http]\ngroup = nosuchgroup\n";
+
+    check_error(local, strlen(local), -EINVAL,
+                "creditd.conf:2: [http] local: \"127.0.0.1:80\" is not an absolute path of at most "
+                "107 bytes; write /a/path");
+    check_error(group, strlen(group), -EINVAL,
+                "creditd.conf:2: [http] group: \"nosuchgroup\" is not a group of this machine; "
+                "write its name or gid");
 }
 
 Test(config, an_error_does_not_repeat_a_misplaced_secret)

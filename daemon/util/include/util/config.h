@@ -97,6 +97,8 @@ struct config {
     } hooks;
     struct {
         char *listen; /* words: paths of Unix sockets, 127.0.0.1:PORT, [::1]:PORT */
+        char *local;  /* a path, where peers have the roles that [access] gives them */
+        char *group;  /* of the Unix sockets; NULL: creditd-http's own */
         char *prefix, *trusted_origins;
         int64_t body_size, connections, timeout;
     } http;
@@ -128,6 +130,9 @@ int config_keep(struct config *config, struct config *running, const char *const
                 char **ret_names);
 struct config *config_free(struct config *config);
 void config_cleanup(struct config **config);
+
+/* A group by its name or number; -ENOENT where there is none of that name. */
+int config_find_group(const char *name, uint32_t *ret_gid);
 
 /* Writes a line "[section] key = default" for each option, in the order of the manual page; where
  * an option has no default, nothing follows the equals sign. */

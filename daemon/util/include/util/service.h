@@ -12,9 +12,10 @@
 #define SERVICE_FD_CLIENT "client" /* serve: listening, where apps connect */
 #define SERVICE_FD_SYNC                                                                            \
     "sync" /* serve: listening, or one end of a socket pair whose other end creditd-sync has */
-#define SERVICE_FD_HOOK "hook"   /* the same for creditd-hook */
-#define SERVICE_FD_SERVE "serve" /* a helper: connected to serve */
-#define SERVICE_FD_HTTP "http"   /* creditd-http: listening, one or several */
+#define SERVICE_FD_HOOK "hook"             /* the same for creditd-hook */
+#define SERVICE_FD_SERVE "serve"           /* a helper: connected to serve */
+#define SERVICE_FD_HTTP "http"             /* creditd-http: listening, one or several */
+#define SERVICE_FD_HTTP_LOCAL "http-local" /* the same, Unix sockets whose peers are trusted */
 
 /* The descriptor passed under that name, made close-on-exec; -ENOENT where there is none. Each can
  * be taken once: the caller closes it. */
