@@ -1,6 +1,5 @@
 /* Any method. */
 #include "ctl.h"
-#include <proto/methods.h>
 #include <string.h>
 
 static int call(struct ctl *ctl, const json_t *params, const struct creditd_stamp *stamp)
@@ -25,47 +24,14 @@ static int call(struct ctl *ctl, const json_t *params, const struct creditd_stam
     return r;
 }
 
-static bool knows(const struct proto_method_spec *spec, const char *name)
-{
-    for (int i = 0; i < PROTO_PARAMETER_COUNT_; i++)
-        if ((spec->known & UINT64_C(1) << i) && strcmp(proto_parameter_name(i), name) == 0)
-            return true;
-    return false;
-}
-
-static void list_known(const struct proto_method_spec *spec, char *buffer, size_t size)
-{
-    size_t length = 0;
-
-    snprintf(buffer, size, "none");
-    for (int i = 0; i < PROTO_PARAMETER_COUNT_; i++)
-        if ((spec->known & UINT64_C(1) << i) && length < size)
-            length += (size_t)snprintf(buffer + length, size - length, "%s%s",
-                                       length > 0 ? ", " : "", proto_parameter_name(i));
-}
-
-/* The daemon passes over what it does not know, as newer clients need; a misspelt idempotency_key
- * would then be none. Of methods that are not known here it may know anything. */
 static int check_names(const struct ctl *ctl, const json_t *params)
 {
-    const struct proto_method_spec *spec;
-    enum proto_method method;
-    const char *name;
-    json_t *value;
-    char known[512];
+    char known[JSON_NAMES_MAX];
+    const char *name = json_unknown_name(ctl->arguments[0], params, known);
 
-    if (proto_method_find(ctl->arguments[0], strlen(ctl->arguments[0]), &method) < 0)
-        return 0;
-    spec = proto_method_spec(method);
-    json_object_foreach((json_t *)params, name, value)
-    {
-        if (knows(spec, name))
-            continue;
-        list_known(spec, known, sizeof known);
-        return ctl_usage(ctl, "%s takes no parameter %s; it takes %s", ctl->arguments[0], name,
-                         known);
-    }
-    return 0;
+    return name ? ctl_usage(ctl, "%s takes no parameter %s; it takes %s", ctl->arguments[0], name,
+                            known)
+                : 0;
 }
 
 int run_call(struct ctl *ctl)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <json_value.h>
 #include <proto/limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -236,6 +237,28 @@ bool exchange_is_permitted(struct exchange *exchange, bool has_session, uint64_t
     return r == 0;
 }
 
+#define SHOWN_MAX 64 /* of a name that is none */
+
+/* A misspelt parameter would not be missed: the method is then called without it. The adapter's
+ * endpoints pass over what they do not take, as the adapter does. 0, or a refusal has been made. */
+static int check_names(struct exchange *exchange, const json_t *params)
+{
+    const char *method = proto_method_spec(exchange->route.method)->name, *name;
+    char known[JSON_NAMES_MAX], text[JSON_NAMES_MAX + 200];
+    bool is_shown;
+
+    if (exchange->route.kind == ROUTE_ENDPOINT)
+        return 0;
+    name = json_unknown_name(method, params, known);
+    if (!name)
+        return 0;
+    is_shown = strlen(name) <= SHOWN_MAX;
+    snprintf(text, sizeof(text), "%s takes no parameter %s; it takes %s", method,
+             is_shown ? name : "of so long a name", known);
+    exchange_refuse_error(exchange, PROTO_ERROR_INVALID_PARAMETER, text, is_shown ? name : NULL);
+    return -EINVAL;
+}
+
 void exchange_call(struct exchange *exchange)
 {
     CLEANUP(secret_cleanup) char *session = NULL;
@@ -249,7 +272,7 @@ void exchange_call(struct exchange *exchange)
     }
     if (read_parameters(exchange, &params) != 0 ||
         !exchange_is_permitted(exchange, session != NULL, parameters_present(params)) ||
-        add_key(exchange, params) != 0)
+        check_names(exchange, params) != 0 || add_key(exchange, params) != 0)
         return;
     map = creditd_map_new();
     if (!map) {

@@ -325,8 +325,8 @@ static int read_pair(const char *name, const char *value, struct wish *wish)
         return read_number(value, &wish->after);
     if (strcmp(name, "types") == 0)
         return wish->type_count > 0 ? -EINVAL : read_types(value, wish);
-    if (strcmp(name, "subscriber") != 0)
-        return 0;
+    if (strcmp(name, "subscriber") != 0) /* a misspelt one would not be missed */
+        return -EINVAL;
     if (wish->subscriber || !proto_id_valid(value, strlen(value)))
         return -EINVAL;
     wish->subscriber = strdup(value);
@@ -358,7 +358,7 @@ static int read_wish(struct exchange *exchange, struct wish *wish)
     if (r == -EINVAL)
         exchange_refuse_error(exchange, PROTO_ERROR_INVALID_PARAMETER,
                               "after and Last-Event-ID are numbers of events, types event types "
-                              "with commas between them, subscriber an id",
+                              "with commas between them, subscriber an id; there is no other",
                               wrong[0] ? wrong : NULL);
     else if (r < 0)
         exchange_refuse(exchange, 503, "no_memory", "creditd-http has no memory", NULL);

@@ -255,11 +255,18 @@ EVENT_TEST(a_subscriber_acknowledges)
 
 EVENT_TEST(what_is_refused)
 {
-    static const char *const wrong[] = {"after=x",          "after=-1",
-                                        "after=",           "types=nothing",
-                                        "types=,",          "types=*&types=*",
-                                        "subscriber=a%20b", "subscriber=",
-                                        "after=%",          "after=99999999999999999"};
+    static const char *const wrong[] = {"after=x",
+                                        "after=-1",
+                                        "after=",
+                                        "types=nothing",
+                                        "types=,",
+                                        "types=*&types=*",
+                                        "subscriber=a%20b",
+                                        "subscriber=",
+                                        "after=%",
+                                        "after=99999999999999999",
+                                        "typ=*",
+                                        "after=1&subscribr=a"};
     struct http_answer answer;
     char target[128];
 

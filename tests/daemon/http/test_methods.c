@@ -64,6 +64,47 @@ METHOD_TEST(any_method_by_name)
     check_post("ping", "Content-Type: text/plain\r\n", "{}", 415, "invalid_request");
 }
 
+static void check_unknown(const char *method, const char *headers, const char *body,
+                          const char *name)
+{
+    struct http_answer answer;
+    char text[256];
+
+    post(&answer, method, headers, body);
+    snprintf(text, sizeof(text), "%s takes no parameter %s; it takes ", method,
+             name ? name : "of so long a name");
+    cr_assert_not_null(strstr(answer.body, text), "%s", answer.body);
+    if (name)
+        cr_assert_str_eq(
+            harness_text(json_object_get(json_object_get(answer.json, "error"), "data"),
+                         "parameter"),
+            name);
+    http_check(&answer, 400, "invalid_parameter");
+}
+
+/* It would be as if it had not been given; nothing is done. */
+METHOD_TEST(a_misspelt_parameter_is_told)
+{
+    static const char misspelt[] = "{\"product_id\": \"prod_1\", \"raw_amount\": 10, "
+                                   "\"idempotancy_key\": \"k\"}";
+    static const char named[] = "{\"product_id\": \"prod_1\", \"customer_id\": \"cus_1\", "
+                                "\"raw_amout\": 10}";
+    struct http_answer answer;
+    char body[256];
+
+    check_unknown("credits.consume", BEARER("u_1") JSON, misspelt, "idempotancy_key");
+    check_unknown("credits.consume", JSON, named, "raw_amout");
+    check_unknown("ping", JSON, "{\"a\": 1}", "a");
+    snprintf(body, sizeof(body), "{\"%0200d\": 1}", 7);
+    check_unknown("ping", JSON, body, NULL);
+    check_post("credits.consume", JSON, misspelt, 401, "unauthenticated");
+    /* The adapter passes over what it does not take. */
+    http_ask(&fixture, &answer, "POST", "/api/auth/stellar/credits/consume", BEARER("u_1") JSON,
+             misspelt);
+    cr_assert_eq(harness_int(answer.json, "balance"), 999, "%s", answer.body);
+    http_check(&answer, 200, NULL);
+}
+
 METHOD_TEST(a_session_has_no_role_and_names_nobody)
 {
     static const char *const headers[] = {BEARER("u_1") JSON, COOKIE("u_1") ORIGIN JSON};

@@ -118,6 +118,8 @@ static void check_body(const struct route *route, json_t *op, const char *path)
                  (size_t)__builtin_popcountll(of_body(route, spec->known)), "%s", path);
     cr_assert_eq(bits_of_names(json_object_get(schema, "required")), of_body(route, spec->needed),
                  "%s", path);
+    cr_assert_eq(json_is_false(json_object_get(schema, "additionalProperties")),
+                 route->kind == ROUTE_METHOD, "%s", path);
     cr_assert_eq(json_is_true(json_object_get(json_object_get(op, "requestBody"), "required")),
                  of_body(route, spec->needed) != 0, "%s", path);
 }
