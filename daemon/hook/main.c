@@ -4,66 +4,54 @@
  * It is the one role that starts programs, so it has nothing that they should not have: no ledger,
  * no API key. Its memory, with the secret that it signs with, is closed to others of its user.
  */
-#include "options.h"
 #include "process.h"
 
-#include <ipc/helper.h>
-#include <signal.h>
-#include <stdio.h>
+#include <role/role.h>
 #include <stdlib.h>
-#include <string.h>
-#include <util/config.h>
 #include <util/log.h>
 #include <util/macros.h>
-#include <util/service.h>
 #include <web/http.h>
 
-enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
+static const struct role role = {
+    .name = "creditd-hook",
+    .help =
+        "Usage: creditd-hook [--config FILE] [--check] [--help] [--version]\n"
+        "\n"
+        "Runs the programs and posts to the URLs of [hooks] for creditd-serve. Started by creditd\n"
+        "or by systemd, which hand it the connection to serve; otherwise it connects to [paths]\n"
+        "hook_socket, and ends when that connection does. SIGHUP reads the configuration anew;\n"
+        "--check says whether it would be taken, and ends.\n",
+};
 
 static void settings_cleanup(struct settings **settings)
 {
     settings_unref(*settings);
 }
 
-static int run(const char *config_path)
+static int run(const struct role_start *start)
 {
     CLEANUP(settings_cleanup) struct settings *settings = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    int fd, r;
 
-    if (settings_load(config_path, &settings, &error) < 0) {
-        fprintf(stderr, "%s\n", error ? error : "creditd-hook: out of memory");
-        return EXIT_USAGE;
-    }
-    r = ipc_helper_connect(settings->hook_socket, &fd);
-    if (r < 0) {
-        log_error("no connection to serve, neither passed nor at %s: %s; is creditd-serve running?",
-                  settings->hook_socket, strerror(-r));
-        return EXIT_NO_SERVE;
-    }
-    return process_run(fd, TAKE_PTR(settings), config_path);
+    if (settings_load(start->config_path, &settings, &error) < 0)
+        return role_refuse(role.name, error);
+    if (start->is_check)
+        return role_accept(role.name, start->config_path);
+    return process_run(TAKE_PTR(settings), start->config_path);
 }
 
 int main(int argc, char **argv)
 {
-    CLEANUP(cleanup_free) char *default_path = NULL;
-    struct options options;
-    int r;
+    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
+    int status;
 
-    log_init("creditd-hook", LOG_LEVEL_INFO);
-    r = options_parse(argc, argv, &options);
-    if (r != OPTIONS_RUN)
-        return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
-    r = service_protect_memory();
-    if (r < 0)
-        log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
-    signal(SIGPIPE, SIG_IGN);
+    if (role_begin(&role, argc, argv, &start, &status))
+        return status;
     if (http_global_init() < 0) {
         log_error("libcurl cannot be initialised");
-        return EXIT_FAILURE;
+        return ROLE_EXIT_FAILURE;
     }
-    default_path = options.config_path ? NULL : config_default_path();
-    r = run(options.config_path ? options.config_path : default_path);
+    status = run(&start);
     http_global_deinit();
-    return r;
+    return status;
 }

@@ -3,9 +3,10 @@
 #include "driver.h"
 
 #include <errno.h>
-#include <ipc/helper.h>
 #include <proto/hook.h>
 #include <proto/message.h>
+#include <role/helper.h>
+#include <role/role.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #define INCOMING_MAX (HOOK_COUNT_ * 64u)
 
 struct process {
-    struct ipc_helper *helper;
+    struct role_helper *helper;
     struct driver *driver;
     struct settings *settings; /* until the driver has them */
     const char *config_path;
@@ -60,7 +61,7 @@ static void on_reload(void *userdata)
     struct settings *settings;
 
     if (settings_load(process->config_path, &settings, &error) < 0) {
-        log_error("%s; going on with what was read before", error ? error : "out of memory");
+        role_go_on(error);
         return;
     }
     warn(settings);
@@ -110,7 +111,7 @@ static void on_request(struct ipc_channel *channel, uint32_t msgid, const char *
         ipc_channel_refuse(channel, msgid, PROTO_ERROR_BUSY, "out of memory");
 }
 
-static int on_start(struct ipc_helper *helper, void *userdata)
+static int on_start(struct role_helper *helper, void *userdata)
 {
     struct process *process = userdata;
 
@@ -129,14 +130,14 @@ static void on_end(void *userdata)
     driver_end(process->driver);
 }
 
-int process_run(int fd, struct settings *settings, const char *config_path)
+int process_run(struct settings *settings, const char *config_path)
 {
-    static const struct ipc_helper_options options = {
+    static const struct role_helper_options options = {
         .hello = HOOK_NOTIFY_HELLO,
         .reload = HOOK_NOTIFY_RELOAD,
         .incoming_limit = INCOMING_MAX,
     };
-    static const struct ipc_helper_callbacks callbacks = {
+    static const struct role_helper_callbacks callbacks = {
         .on_start = on_start,
         .on_request = on_request,
         .on_reload = on_reload,
@@ -144,16 +145,8 @@ int process_run(int fd, struct settings *settings, const char *config_path)
         .pack_hello = pack_hello,
     };
     struct process process = {.settings = settings, .config_path = config_path};
-    enum ipc_close_reason reason;
-    int r = ipc_helper_run(fd, &options, &callbacks, &process, &reason);
+    int r = role_helper_run(settings->hook_socket, &options, &callbacks, &process);
 
     settings_unref(process.settings);
-    if (r < 0) {
-        log_error("cannot start: %s", strerror(-r));
-        return EXIT_FAILURE;
-    }
-    if (ipc_helper_is_expected(reason))
-        return EXIT_SUCCESS;
-    log_error("the connection to serve: %s", ipc_close_reason_text(reason));
-    return EXIT_FAILURE;
+    return r;
 }

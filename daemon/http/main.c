@@ -1,43 +1,39 @@
-/* creditd-http: creditd by HTTP. Ends with 0 on SIGTERM or SIGINT. */
-#include "options.h"
+/* creditd-http: creditd by HTTP. Ends with 0 on SIGTERM or SIGINT. Sessions pass through it. */
 #include "server.h"
-#include <jansson.h>
-#include <malloc.h>
-#include <signal.h>
-#include <stdio.h>
+#include <role/role.h>
 #include <stdlib.h>
-#include <string.h>
 #include <util/config.h>
-#include <util/log.h>
 #include <util/macros.h>
-#include <util/service.h>
 
-enum { EXIT_USAGE = 2 };
+static const struct role role = {
+    .name = "creditd-http",
+    .help =
+        "Usage: creditd-http [--config FILE] [--socket PATH] [--check] [--help] [--version]\n"
+        "\n"
+        "Serves creditd by HTTP on the addresses of [http] listen, or on sockets that systemd or\n"
+        "creditd hand it under the name \"http\". It asks creditd-serve at PATH, else at\n"
+        "CREDITD_SOCKET, else at [paths] socket.\n"
+        "SIGHUP reads the configuration anew; the addresses stay as they are. --check says\n"
+        "whether it would be taken, and ends.\n",
+    .has_socket = true,
+};
 
 int main(int argc, char **argv)
 {
-    CLEANUP(cleanup_free) char *default_path = NULL;
+    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
+    CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    const char *path, *socket;
-    struct options options;
-    struct config *config;
-    int r;
+    const char *socket;
+    int status;
 
-    log_init("creditd-http", LOG_LEVEL_INFO);
-    r = options_parse(argc, argv, &options);
-    if (r != OPTIONS_RUN)
-        return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
-    /* Sessions pass through it. */
-    r = service_protect_memory();
-    if (r < 0)
-        log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
-    signal(SIGPIPE, SIG_IGN);
-    default_path = options.config_path ? NULL : config_default_path();
-    path = options.config_path ? options.config_path : default_path;
-    if (config_load(path, &config, &error) < 0) {
-        fprintf(stderr, "%s\n", error ? error : "creditd-http: out of memory");
-        return EXIT_USAGE;
-    }
-    socket = options.socket ? options.socket : getenv("CREDITD_SOCKET");
-    return server_run(config, path, socket ? socket : config->paths.socket);
+    if (role_begin(&role, argc, argv, &start, &status))
+        return status;
+    if (config_load(start.config_path, &config, &error) < 0)
+        return role_refuse(role.name, error);
+    if (start.is_check)
+        return role_accept(role.name, start.config_path);
+    socket = start.socket ? start.socket : getenv("CREDITD_SOCKET");
+    if (!socket)
+        socket = config->paths.socket;
+    return server_run(TAKE_PTR(config), start.config_path, socket);
 }

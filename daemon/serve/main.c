@@ -7,17 +7,18 @@
 #include "verify.h"
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
+#include <role/role.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <util/config.h>
 #include <util/log.h>
 #include <util/macros.h>
-#include <util/service.h>
 
 static const char help[] =
     "usage: creditd-serve [--config FILE] [--state-dir DIRECTORY]\n"
+    "       creditd-serve --check [--config FILE]\n"
     "       creditd-serve --verify DIRECTORY\n"
     "       creditd-serve --accept-clock [--config FILE] [--state-dir DIRECTORY]\n"
     "\n"
@@ -26,6 +27,7 @@ static const char help[] =
     "\n"
     "  --config FILE          the configuration, see creditd.conf(5)\n"
     "  --state-dir DIRECTORY  where the ledger is, instead of [paths] state_directory\n"
+    "  --check                says whether the configuration would be taken, and ends\n"
     "  --verify DIRECTORY     reads the whole ledger there, which nobody may have open, and says\n"
     "                         what it saw, or what is damaged; changes nothing\n"
     "  --accept-clock         records that the clock is right, however long after the ledger's\n"
@@ -36,16 +38,17 @@ static const char help[] =
 
 struct task {
     const char *verify; /* NULL: not asked for */
-    bool accept_clock;
+    bool is_check, accept_clock;
 };
 
 /* -1: go on; else the exit code. */
 static int parse_options(struct serve *serve, int argc, char **argv, struct task *task)
 {
-    enum { CONFIG = 1, STATE_DIR, VERIFY, ACCEPT_CLOCK, HELP, VERSION };
+    enum { CONFIG = 1, STATE_DIR, CHECK, VERIFY, ACCEPT_CLOCK, HELP, VERSION };
     static const struct option options[] = {
         {"config", required_argument, NULL, CONFIG},
         {"state-dir", required_argument, NULL, STATE_DIR},
+        {"check", no_argument, NULL, CHECK},
         {"verify", required_argument, NULL, VERIFY},
         {"accept-clock", no_argument, NULL, ACCEPT_CLOCK},
         {"help", no_argument, NULL, HELP},
@@ -60,6 +63,9 @@ static int parse_options(struct serve *serve, int argc, char **argv, struct task
             break;
         case STATE_DIR:
             serve->state_directory = optarg;
+            break;
+        case CHECK:
+            task->is_check = true;
             break;
         case VERIFY:
             task->verify = optarg;
@@ -94,6 +100,14 @@ static int load_config(struct serve *serve)
         return 0;
     fprintf(stderr, "%s\n", error != NULL ? error : strerror(-r));
     return 2;
+}
+
+static int tell_checked(const struct serve *serve)
+{
+    CLEANUP(cleanup_free)
+    char *path = serve->config_path != NULL ? strdup(serve->config_path) : config_default_path();
+
+    return role_accept("creditd-serve", path);
 }
 
 static void remove_sockets(struct serve *serve)
@@ -136,15 +150,12 @@ int main(int argc, char **argv)
         return r;
     if (task.verify != NULL)
         return verify_run(task.verify);
-    signal(SIGPIPE, SIG_IGN);
-    r = service_protect_memory();
-    if (r < 0)
-        log_warning("memory cannot be protected: %s", strerror(-r));
+    role_protect();
     r = load_config(&serve);
     if (r != 0)
         return r;
-    if (task.accept_clock) {
-        r = clock_accept(serve.config);
+    if (task.is_check || task.accept_clock) {
+        r = task.is_check ? tell_checked(&serve) : clock_accept(serve.config);
         serve.config = config_free(serve.config);
         return r;
     }

@@ -13,5 +13,5 @@ int main(int argc, char **argv)
     log_init("creditd", LOG_LEVEL_INFO);
     if (options_parse(argc, argv, &options, &status))
         return status;
-    return supervisor_run(&options);
+    return options.check ? supervisor_check(&options) : supervisor_run(&options);
 }

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <util/config.h>
 
-enum { OPTION_LIST = 256 };
+enum { OPTION_LIST = 256, OPTION_CHECK };
 
 static const struct option known_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"socket", required_argument, NULL, 's'},
     {"state-dir", required_argument, NULL, 'd'},
     {"sandbox", no_argument, NULL, 'x'},
+    {"check", no_argument, NULL, OPTION_CHECK},
     {"list-options", no_argument, NULL, OPTION_LIST},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -22,6 +23,7 @@ static const struct option known_options[] = {
 
 static const char help_text[] =
     "Usage: creditd [--config FILE] [--socket PATH] [--state-dir DIR] [--sandbox]\n"
+    "       creditd --check [--config FILE]\n"
     "\n"
     "Starts the parts of creditd, starts again what dies, and stops them in order.\n"
     "\n"
@@ -29,6 +31,7 @@ static const char help_text[] =
     "  --socket PATH     where clients connect\n"
     "  --state-dir DIR   where the ledger is kept\n"
     "  --sandbox         with a local StellarTools instead of the real one\n"
+    "  --check           say whether the configuration would be taken, and end\n"
     "  --list-options    print the options of the configuration, with their defaults\n"
     "  --help, --version\n"
     "\n"
@@ -67,6 +70,9 @@ static int take_option(int option, char **argv, struct options *options, int *re
         return take_path(&options->state_dir, ret_status);
     case 'x':
         options->sandbox = true;
+        return 0;
+    case OPTION_CHECK:
+        options->check = true;
         return 0;
     case OPTION_LIST:
         return finish(ret_status, config_list_options(stdout) < 0 || fflush(stdout) ? 1 : 0);

@@ -8,6 +8,7 @@
 struct options {
     const char *config, *socket, *state_dir;
     bool sandbox;
+    bool check; /* judge the configuration and end */
 };
 
 /* 0: go on. Otherwise the program is over (help, version, a mistake), and *ret_status is its exit

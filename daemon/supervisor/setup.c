@@ -122,6 +122,20 @@ static int read_config(struct supervisor *supervisor, struct config **ret_config
     return 2;
 }
 
+int supervisor_check(const struct options *options)
+{
+    CLEANUP(config_cleanup) struct config *config = NULL;
+    struct supervisor supervisor = {.options = options};
+    int status = read_config(&supervisor, &config);
+
+    if (status == 0 && supervisor.config_path)
+        printf("creditd: %s has no mistakes\n", supervisor.config_path);
+    else if (status == 0)
+        puts("creditd: there is no configuration; all options have their defaults");
+    free(supervisor.config_path);
+    return status ? status : fflush(stdout) ? 1 : 0;
+}
+
 /* 0, or the status to exit with. */
 static int set_up(struct supervisor *supervisor)
 {

@@ -61,6 +61,8 @@ struct supervisor {
 /* Sets everything up, runs until it is told to stop, takes everything down. Returns the exit
  * status. */
 int supervisor_run(const struct options *options);
+/* Reads the configuration alone, and says what it is like. Returns the exit status. (setup.c) */
+int supervisor_check(const struct options *options);
 
 /* 0, or the exit status. What was set up is taken down in either case. (setup.c) */
 int supervisor_set_up(struct supervisor *supervisor, const struct options *options);

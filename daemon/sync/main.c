@@ -5,24 +5,32 @@
  * before anything else is read.
  */
 #include "key.h"
-#include "options.h"
 #include "process.h"
 
-#include <ipc/helper.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <signal.h>
-#include <stdio.h>
+#include <role/role.h>
 #include <stdlib.h>
 #include <string.h>
-#include <util/config.h>
 #include <util/fd.h>
 #include <util/log.h>
 #include <util/macros.h>
-#include <util/service.h>
 #include <web/http.h>
 
-enum { EXIT_NO_SERVE = 1, EXIT_USAGE = 2 };
+static const struct role role = {
+    .name = "creditd-sync",
+    .help =
+        "Usage: creditd-sync [--config FILE] [--check] [--help] [--version]\n"
+        "\n"
+        "Speaks to StellarTools for creditd-serve, and asks the app of [better_auth] url about\n"
+        "its sessions. Started by creditd or by systemd, which hand it the connection to serve;\n"
+        "otherwise it connects to [paths] sync_socket, and ends when that connection does.\n"
+        "\n"
+        "The API key is read from [stellartools] api_key_file, else from the systemd credential\n"
+        "api_key, else from STELLAR_TOOLS_API_KEY. CREDITD_BASE_URL overrides base_url.\n"
+        "SIGHUP reads the configuration, the key and the secret of [better_auth] anew; --check\n"
+        "says whether the configuration would be taken, and ends.\n",
+};
 
 /* What JSON held may be a session's token. */
 static void free_wiped(void *memory)
@@ -37,54 +45,39 @@ static void settings_cleanup(struct settings **settings)
     settings_unref(*settings);
 }
 
-static int run(const struct settings_source *source)
+static int run(const struct role_start *start, const struct settings_source *source)
 {
     CLEANUP(settings_cleanup) struct settings *settings = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
-    int fd, r;
 
-    if (settings_load(source, &settings, &error) < 0) {
-        fprintf(stderr, "%s\n", error ? error : "creditd-sync: out of memory");
-        return EXIT_USAGE;
-    }
-    r = ipc_helper_connect(settings->sync_socket, &fd);
-    if (r < 0) {
-        log_error("no connection to serve, neither passed nor at %s: %s; is creditd-serve running?",
-                  settings->sync_socket, strerror(-r));
-        return EXIT_NO_SERVE;
-    }
-    return process_run(fd, TAKE_PTR(settings), source);
+    if (settings_load(source, &settings, &error) < 0)
+        return role_refuse(role.name, error);
+    if (start->is_check)
+        return role_accept(role.name, start->config_path);
+    return process_run(TAKE_PTR(settings), source);
 }
 
 int main(int argc, char **argv)
 {
     CLEANUP(secret_cleanup) char *environment_key = key_take_from_environment(KEY_VARIABLE);
-    CLEANUP(cleanup_free) char *default_path = NULL;
-    struct options options;
+    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
     struct settings_source source;
-    int r;
+    int status;
 
-    log_init("creditd-sync", LOG_LEVEL_INFO);
-    r = options_parse(argc, argv, &options);
-    if (r != OPTIONS_RUN)
-        return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
-    r = service_protect_memory();
-    if (r < 0)
-        log_warning("the memory cannot be closed to other processes: %s", strerror(-r));
-    signal(SIGPIPE, SIG_IGN);
+    if (role_begin(&role, argc, argv, &start, &status))
+        return status;
     json_set_alloc_funcs(malloc, free_wiped);
     if (http_global_init() < 0) {
         log_error("libcurl cannot be initialised");
-        return EXIT_FAILURE;
+        return ROLE_EXIT_FAILURE;
     }
-    default_path = options.config_path ? NULL : config_default_path();
     source = (struct settings_source){
-        .config_path = options.config_path ? options.config_path : default_path,
+        .config_path = start.config_path,
         .base_url = getenv("CREDITD_BASE_URL"),
         .environment_key = environment_key,
         .is_sandbox = getenv("CREDITD_SANDBOX") != NULL,
     };
-    r = run(&source);
+    status = run(&start, &source);
     http_global_deinit();
-    return r;
+    return status;
 }

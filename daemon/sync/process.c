@@ -3,9 +3,10 @@
 #include "driver.h"
 
 #include <errno.h>
-#include <ipc/helper.h>
 #include <proto/message.h>
 #include <proto/upstream.h>
+#include <role/helper.h>
+#include <role/role.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #define INCOMING_MAX 1024u /* requests of serve without an answer; past it nothing is read */
 
 struct process {
-    struct ipc_helper *helper;
+    struct role_helper *helper;
     struct driver *driver;
     struct settings *settings; /* until the driver has them */
     const struct settings_source *source;
@@ -60,14 +61,14 @@ static void on_reload(void *userdata)
     struct settings *settings;
 
     if (settings_load(process->source, &settings, &error) < 0) {
-        log_error("%s; going on with what was read before", error ? error : "out of memory");
+        role_go_on(error);
         return;
     }
     warn_of_missing_secrets(settings);
     log_notice("the configuration and the API key have been read anew");
     note_settings(process, settings);
     driver_set_settings(process->driver, settings);
-    (void)ipc_helper_say_hello(process->helper); /* -ENOTCONN: it is on its way out */
+    (void)role_helper_say_hello(process->helper); /* -ENOTCONN: it is on its way out */
 }
 
 /* Copies what is packed already. */
@@ -106,7 +107,7 @@ static void on_request(struct ipc_channel *channel, uint32_t msgid, const char *
         ipc_channel_refuse(channel, msgid, PROTO_ERROR_BUSY, "out of memory");
 }
 
-static int on_start(struct ipc_helper *helper, void *userdata)
+static int on_start(struct role_helper *helper, void *userdata)
 {
     struct process *process = userdata;
 
@@ -124,14 +125,14 @@ static void on_end(void *userdata)
     process->driver = driver_free(process->driver);
 }
 
-int process_run(int fd, struct settings *settings, const struct settings_source *source)
+int process_run(struct settings *settings, const struct settings_source *source)
 {
-    static const struct ipc_helper_options options = {
+    static const struct role_helper_options options = {
         .hello = UPSTREAM_NOTIFY_HELLO,
         .reload = UPSTREAM_NOTIFY_RELOAD,
         .incoming_limit = INCOMING_MAX,
     };
-    static const struct ipc_helper_callbacks callbacks = {
+    static const struct role_helper_callbacks callbacks = {
         .on_start = on_start,
         .on_request = on_request,
         .on_reload = on_reload,
@@ -139,16 +140,8 @@ int process_run(int fd, struct settings *settings, const struct settings_source 
         .pack_hello = pack_hello,
     };
     struct process process = {.settings = settings, .source = source};
-    enum ipc_close_reason reason;
-    int r = ipc_helper_run(fd, &options, &callbacks, &process, &reason);
+    int r = role_helper_run(settings->sync_socket, &options, &callbacks, &process);
 
     settings_unref(process.settings);
-    if (r < 0) {
-        log_error("cannot start: %s", strerror(-r));
-        return EXIT_FAILURE;
-    }
-    if (ipc_helper_is_expected(reason))
-        return EXIT_SUCCESS;
-    log_error("the connection to serve: %s", ipc_close_reason_text(reason));
-    return EXIT_FAILURE;
+    return r;
 }

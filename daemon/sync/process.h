@@ -8,6 +8,6 @@
 
 #include "settings.h"
 
-/* Takes the descriptor, connected to serve, and the reference to the settings. `source` is read
- * again at each reload. The answer is the exit code. */
-int process_run(int fd, struct settings *settings, const struct settings_source *source);
+/* Takes the reference to the settings. `source` is read again at each reload. The answer is the
+ * exit status. */
+int process_run(struct settings *settings, const struct settings_source *source);

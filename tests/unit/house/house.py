@@ -18,18 +18,19 @@ EDGES = {
     "daemon/core": {"core", "util"},
     "daemon/store": {"store", "core", "util"},
     "daemon/ipc": {"ipc", "proto", "util"},
+    "daemon/role": {"role", "ipc", "proto", "util"},
     "daemon/web": {"web", "proto", "util"},
-    "daemon/serve": {"core", "store", "ipc", "proto", "util"},
-    "daemon/sync": {"web", "ipc", "proto", "util"},
-    "daemon/hook": {"web", "ipc", "proto", "util"},
-    "daemon/http": {"ipc", "proto", "util"},
+    "daemon/serve": {"core", "store", "role", "ipc", "proto", "util"},
+    "daemon/sync": {"web", "role", "ipc", "proto", "util"},
+    "daemon/hook": {"web", "role", "ipc", "proto", "util"},
+    "daemon/http": {"role", "ipc", "proto", "util"},
     "daemon/supervisor": {"ipc", "proto", "util"},
     "daemon/sandbox": {"util"},
 }
-MODULES = {"proto", "util", "core", "store", "ipc", "web"}
+MODULES = {"proto", "util", "core", "store", "ipc", "role", "web"}
 FOREIGN = {
-    "uv.h": {"daemon/ipc", "daemon/serve", "daemon/web", "daemon/sync", "daemon/supervisor", "daemon/hook", "daemon/http",
-             "client"},
+    "uv.h": {"daemon/ipc", "daemon/role", "daemon/serve", "daemon/web", "daemon/sync", "daemon/supervisor", "daemon/hook",
+             "daemon/http", "client"},
     "lmdb.h": {"daemon/store"},
     "msgpack.h": {"proto", "client", "daemon/ipc", "daemon/serve", "daemon/web", "daemon/sync", "daemon/hook",
                   "daemon/http"},
