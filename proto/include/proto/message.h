@@ -7,6 +7,7 @@
 
 #include <msgpack.h>
 #include <proto/errors.h>
+#include <proto/pack.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,26 +39,6 @@ int message_pack_result(msgpack_sbuffer *buffer, uint32_t msgid);
  * no data. */
 int message_pack_error(msgpack_sbuffer *buffer, uint32_t msgid, enum proto_error error,
                        const char *text, const char *data_key, const char *data_value);
-
-/* For building maps: keys are literals. The packer must be one made by msgpack_packer_init over an
- * sbuffer. */
-/* After the first write that fails (no memory) a packer takes nothing more: check once, at the end.
- */
-int pack_failed(const msgpack_packer *packer);
-/* Makes it so: for who writes past these helpers, and fails. */
-void pack_break(msgpack_packer *packer);
-void pack_array(msgpack_packer *packer, size_t count);
-void pack_map(msgpack_packer *packer, size_t count);
-void pack_int(msgpack_packer *packer, int64_t value);
-void pack_bool(msgpack_packer *packer, int value);
-void pack_nil(msgpack_packer *packer);
-void pack_key(msgpack_packer *packer, const char *key);
-void pack_text(msgpack_packer *packer, const char *text); /* NULL packs nil */
-void pack_text_n(msgpack_packer *packer, const char *text, size_t length);
-void pack_kv_text(msgpack_packer *packer, const char *key, const char *text);
-void pack_kv_int(msgpack_packer *packer, const char *key, int64_t value);
-void pack_kv_bool(msgpack_packer *packer, const char *key, int value);
-void pack_kv_nil(msgpack_packer *packer, const char *key);
 
 /* For reading maps: NULL where the key is missing. */
 const msgpack_object *map_find(const msgpack_object *map, const char *key);

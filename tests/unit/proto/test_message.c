@@ -188,37 +188,6 @@ Test(message, what_is_packed)
     msgpack_sbuffer_destroy(&buffer);
 }
 
-static int writes_left;
-
-static int failing_write(void *data, const char *bytes, size_t length)
-{
-    if (writes_left-- <= 0)
-        return -1;
-    return msgpack_sbuffer_write(data, bytes, length);
-}
-
-Test(message, a_packer_that_failed_takes_nothing_more)
-{
-    for (int fail_at = 0; fail_at < 5; fail_at++) { /* the writes of what follows */
-        msgpack_sbuffer buffer;
-        msgpack_packer packer;
-        size_t size;
-
-        msgpack_sbuffer_init(&buffer);
-        msgpack_packer_init(&packer, &buffer, failing_write);
-        writes_left = fail_at;
-        pack_map(&packer, 2);
-        pack_kv_int(&packer, "a", 1);
-        pack_kv_text(&packer, "b", "x");
-        cr_expect(pack_failed(&packer), "failing at %d", fail_at);
-        size = buffer.size;
-        writes_left = 100;
-        pack_kv_int(&packer, "c", 1);
-        cr_expect_eq(buffer.size, size);
-        msgpack_sbuffer_destroy(&buffer);
-    }
-}
-
 Test(message, reading_maps)
 {
     struct bytes frame = bytes_parse(
