@@ -1,6 +1,10 @@
 /*
  * credits.reserve, credits.extend, credits.settle and credits.release. A reservation is found by
  * its id, and is whoever's it was made for: of anybody else's it is as if it were not there.
+ *
+ * What is held is an app's, for work that it does: with a session alone, only the uid that made a
+ * reservation ends it. Else its user, who has that session as well, could settle it for one credit
+ * through creditd-http before the app does.
  */
 #include "command.h"
 #include "connection.h"
@@ -84,16 +88,24 @@ static void refuse_reservation(struct request *request, int status)
         request_refuse_status(request, status);
 }
 
+static bool is_own(const struct request *request, const struct core_reservation *reservation)
+{
+    struct core_text customer = request_customer(request);
+
+    return reservation->customer.length == customer.length &&
+           memcmp(reservation->customer.data, customer.data, customer.length) == 0 &&
+           (request->identity.kind != IDENTITY_SESSION ||
+            reservation->hold.uid == request->connection->peer.uid);
+}
+
 /* The request's reservation, if it is the caller's; false: it has been refused. */
 static bool get_own(struct request *request, struct core_text *ret_id)
 {
     struct core_text id = request_text(request, PROTO_PARAMETER_RESERVATION_ID);
-    struct core_text customer = request_customer(request);
     struct core_reservation reservation;
     int r = core_reservation_get(request->serve->core, id, &reservation);
 
-    if (r == CORE_OK && (reservation.customer.length != customer.length ||
-                         memcmp(reservation.customer.data, customer.data, customer.length) != 0))
+    if (r == CORE_OK && !is_own(request, &reservation))
         r = CORE_NOT_FOUND;
     if (r != CORE_OK) {
         refuse_reservation(request, r);

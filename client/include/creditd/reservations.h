@@ -14,6 +14,9 @@
  *                                    available, and says what was missing (shortfall)
  *
  * Stamped as a consume is, and sent again: the same stamp or key holds once.
+ *
+ * With a session, only the uid that made a reservation extends, settles or releases it: for any
+ * other it is as if it were not there. (A customer or a user is named by whoever has the role.)
  */
 struct creditd_reserve_request {
     struct creditd_who who;

@@ -67,3 +67,61 @@ Test(access, roles_do_not_include_each_other)
     harness_connection_deinit(&stranger);
     fixture_deinit(&fixture);
 }
+
+static json_t *reserve(struct harness_connection *connection)
+{
+    return harness_call(connection, "credits.reserve", "{s:s, s:s, s:i}", "session", "good:u_1",
+                        "product_id", "prod_1", "raw_amount", 100);
+}
+
+static void assert_not_mine(struct harness_connection *connection, const char *id)
+{
+    static const char *const methods[] = {"credits.release", "credits.extend"};
+
+    for (size_t i = 0; i < 2; i++)
+        fixture_check_error(harness_call_error(connection, methods[i], "{s:s, s:s}", "session",
+                                               "good:u_1", "reservation_id", id),
+                            "not_found", NULL, NULL);
+    fixture_check_error(harness_call_error(connection, "credits.settle", "{s:s, s:s, s:i}",
+                                           "session", "good:u_1", "reservation_id", id,
+                                           "raw_amount", 1),
+                        "not_found", NULL, NULL);
+}
+
+/* A user's session is in the user's hands, too. */
+Test(access, a_session_does_not_end_what_another_uid_holds)
+{
+    struct harness_connection app, web, spender;
+    json_t *held, *result;
+    const char *id;
+
+    if (geteuid() != 0)
+        cr_skip_test("only root can be another user");
+    fixture_start(&fixture, "[access]\nconsume = @22346\n"
+                            "[better_auth]\nurl = http://127.0.0.1:9\n");
+    cr_assert_eq(chmod(fixture.directory.path, 0711), 0);
+    cr_assert_eq(chmod(fixture.client_path, 0666), 0);
+    json_decref(harness_call(&fixture.client, "customer.link", "{s:s, s:s}", "user_id", "u_1",
+                             "customer_id", "cus_1"));
+    connect_as(&app, STRANGER, 1);
+    connect_as(&web, READER, 1);
+    connect_as(&spender, SPENDER, SPENDERS);
+
+    held = reserve(&app);
+    id = harness_text(held, "reservation_id");
+    assert_not_mine(&web, id);
+    assert_not_mine(&spender, id); /* its role is for customers that it names */
+    result = harness_call(&spender, "credits.extend", "{s:s, s:s}", "customer_id", "cus_1",
+                          "reservation_id", id);
+    json_decref(result);
+    result = harness_call(&app, "credits.settle", "{s:s, s:s, s:i}", "session", "good:u_1",
+                          "reservation_id", id, "raw_amount", 100);
+    cr_expect_not(json_is_true(json_object_get(result, "replayed")));
+    json_decref(result);
+    json_decref(held);
+
+    harness_connection_deinit(&app);
+    harness_connection_deinit(&web);
+    harness_connection_deinit(&spender);
+    fixture_deinit(&fixture);
+}
