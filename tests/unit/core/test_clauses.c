@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DOUBT 120000
+#define HOUR INT64_C(3600000)
 #define WINDOW 2048u /* counters of one client (dedupe_table.h) */
 
 static struct stage stage;
@@ -68,6 +69,54 @@ Test(clause, K2_the_oldest_counter_of_the_window)
     cr_expect_eq(stage.count, records);
     command.counter++;
     cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+}
+
+/* A request that could not be recorded has left nothing behind: no place within the quota, no
+ * client. */
+Test(clause, K2_what_was_not_recorded_takes_no_place)
+{
+    struct core_policy policy = stage_policy();
+    struct core_consume command = stamped(10);
+    struct core_consumed consumed;
+    policy.dedupe_stamps_per_user = 1;
+    core_set_policy(stage.core, &policy, stage.now);
+    stage.append_error = -ENOSPC;
+    cr_assert_eq(stage_consume_with(&stage, &command, &consumed), -ENOSPC);
+    stage.append_error = 0;
+    command.counter = 2;
+    cr_assert_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    command.counter = 1;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_QUOTA_STAMPS);
+}
+
+/* It would be forgotten while its creation time still lets it in. */
+Test(clause, K2_a_client_id_from_too_far_ahead)
+{
+    struct core_consume command = stamped(10);
+    struct core_consumed consumed;
+    int64_t created = stage.now + 24 * HOUR;
+    for (int late = 1; late >= 0; late--) {
+        for (int i = 0; i < 6; i++)
+            command.client_id[i] = (uint8_t)((created + late) >> (40 - 8 * i));
+        cr_expect_eq(stage_consume_with(&stage, &command, &consumed),
+                     late ? CORE_OUTCOME_UNKNOWN : CORE_OK);
+    }
+}
+
+/* Its stamps go in several steps, and a crash comes between two of them. */
+Test(clause, K2_a_client_that_was_being_forgotten)
+{
+    struct core_consume command = stamped(10);
+    struct core_consumed consumed;
+    for (command.counter = 1; command.counter <= 40; command.counter++)
+        cr_assert_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+    stage_later(&stage, 48 * HOUR + 1);
+    cr_assert_eq(core_tick(stage.core, stage.now), 0);
+    stage_restart(&stage);
+    size_t records = stage.count;
+    command.counter = 1;
+    cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_OUTCOME_UNKNOWN);
+    cr_expect_eq(stage.count, records);
 }
 
 /* What is pushed within some minutes, while readings are answered so. 0: nothing. */
