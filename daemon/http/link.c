@@ -14,17 +14,22 @@ static bool is_over(const struct links *links, const struct link *link)
     return link->deadline > 0 && uv_now(links->timer.loop) >= link->deadline;
 }
 
-/* Over TCP, whoever closes cannot be told from whoever only sends no more; over a Unix socket it
- * can. */
+/* Streams go to Unix sockets only, where whoever closes can be told from whoever only sends no
+ * more. */
 static bool has_gone(const struct link *link)
 {
-    struct pollfd poller = {.fd = link->fd};
-    int domain = 0;
-    socklen_t length = sizeof(domain);
+    struct pollfd poller = {.fd = link->fd, .events = 0}; /* POLLHUP comes unasked */
 
-    if (getsockopt(link->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain != AF_UNIX)
-        poller.events = POLLRDHUP;
     return poll(&poller, 1, 0) > 0;
+}
+
+void links_look(const struct links *links)
+{
+    struct link *link;
+
+    LIST_FOREACH(link, &links->list, entry)
+    if (link->stream && has_gone(link))
+        stream_leave(link->stream); /* its connection ends in libmicrohttpd's next turns */
 }
 
 static void on_look(uv_timer_t *timer)
@@ -33,14 +38,11 @@ static void on_look(uv_timer_t *timer)
     struct link *link;
 
     LIST_FOREACH(link, &links->list, entry)
-    {
-        if (is_over(links, link)) {
-            link->deadline = 0;
-            shutdown(link->fd, SHUT_RDWR);
-        } else if (link->stream && has_gone(link)) {
-            stream_leave(link->stream); /* its connection ends in libmicrohttpd's next turns */
-        }
+    if (is_over(links, link)) {
+        link->deadline = 0;
+        shutdown(link->fd, SHUT_RDWR);
     }
+    links_look(links);
 }
 
 void links_init(struct links *links, uv_loop_t *loop, uint64_t timeout)

@@ -6,7 +6,8 @@
  *   of the exchange before, and its body as long again. Whoever takes longer has its socket shut,
  *   which libmicrohttpd notices by reading;
  * - it does not look at connections that are suspended. A client that has gone while it waits for
- *   events would keep its place until there is one.
+ *   events would keep its place until there is one. Whoever comes back under the same name must not
+ *   be refused because of itself, so they are looked at before a stream begins, too.
  */
 #pragma once
 
@@ -39,6 +40,8 @@ struct links {
 };
 
 void links_init(struct links *links, uv_loop_t *loop, uint64_t timeout);
+/* Ends the streams whose clients have gone. */
+void links_look(const struct links *links);
 /* The timer; links are freed with their connections. */
 void links_close(struct links *links);
 /* The descriptor has been accepted, and goes to libmicrohttpd, which tells of it only later, and by

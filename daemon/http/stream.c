@@ -237,10 +237,16 @@ void stream_free(struct stream *stream)
     uv_close((uv_handle_t *)&stream->keep_alive, on_closed);
 }
 
+/* Its connection to creditd-serve ends at once. That to its client does only with libmicrohttpd's
+ * next turns, and one that comes back under the same name does not wait for them. */
 void stream_leave(struct stream *stream)
 {
     if (!stream->has_ended)
         end(stream, -ECANCELED, "the client has gone");
+    stream->is_paused = false;
+    creditd_uv_close(stream->adapter);
+    stream->adapter = NULL;
+    stream->client = NULL;
 }
 
 void stream_end_all(struct stream_list *list)
@@ -383,8 +389,10 @@ static int subscribe(struct stream *stream, const struct wish *wish)
 static void start(struct exchange *exchange, const struct wish *wish)
 {
     struct link *link = link_of(exchange->connection);
-    int r = stream_new(exchange, &exchange->stream);
+    int r;
 
+    links_look(&exchange->server->links);
+    r = stream_new(exchange, &exchange->stream);
     if (r == 0)
         r = subscribe(exchange->stream, wish);
     if (r < 0) {

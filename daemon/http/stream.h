@@ -23,7 +23,7 @@ LIST_HEAD(stream_list, stream);
 
 /* With its exchange. */
 void stream_free(struct stream *stream);
-/* Its client has gone. */
+/* Its client has gone: its name is free from now on. */
 void stream_leave(struct stream *stream);
 /* Ends them all: their connections end in libmicrohttpd's next turns. */
 void stream_end_all(struct stream_list *list);

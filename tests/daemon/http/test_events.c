@@ -246,10 +246,40 @@ EVENT_TEST(a_subscriber_acknowledges)
              "{\"subscriber\": \"mailer\", \"sequence\": 1}");
     http_check(&answer, 200, NULL);
     close(sse.fd);
-    while (streams() > 0) /* its name is free again when it is gone */
-        link_users(1);
     sse_open(&sse, "/v1/events?subscriber=mailer", NULL);
     expect(&sse, 2, "customer.linked");
+    close(sse.fd);
+}
+
+/* Nobody has looked for its end yet; its name is its own. */
+EVENT_TEST(one_that_comes_back_at_once)
+{
+    for (int i = 0; i < 50; i++) {
+        struct sse sse;
+
+        sse_open(&sse, "/v1/events?subscriber=mailer&after=0", NULL);
+        expect(&sse, 1, "customer.linked");
+        if (i % 2)
+            link_users(1); /* it may leave with events on their way, too */
+        close(sse.fd);
+    }
+}
+
+/* Of two that live, the first keeps the name: events are not acknowledged by who has not had them.
+ */
+EVENT_TEST(a_name_is_not_taken_from_who_lives)
+{
+    struct http_answer answer;
+    struct sse sse;
+
+    sse_open(&sse, "/v1/events?subscriber=mailer", NULL);
+    shutdown(sse.fd, SHUT_WR); /* it sends no more, and has not gone */
+    for (int i = 0; i < 3; i++) {
+        http_ask(&fixture, &answer, "GET", "/v1/events?subscriber=mailer", NULL, NULL);
+        http_check(&answer, 409, "conflict");
+    }
+    link_users(1);
+    expect(&sse, LINKED + 1, "customer.linked");
     close(sse.fd);
 }
 
