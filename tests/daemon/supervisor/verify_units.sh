@@ -33,6 +33,10 @@ grep -q '^SocketMode=0600' "$units/creditd-hook.socket"
 grep -q '^SocketUser=creditd-hook' "$units/creditd-hook.socket"
 grep -q '^PrivateNetwork=yes' "$units/creditd-http.service"
 grep -q '^SocketMode=0660' "$units/creditd-http.socket"
+# A reload begins with a judgement of the configuration: what a role would refuse it is not told to read.
+for role in $(sed -n 's|^ExecStart=.*/||p' "$units"/*.service); do
+    [ "$(grep '^ExecReload=' "$units/$role.service" | head -n 1)" = "ExecReload=$libexecdir/$role --check" ]
+done
 # The names by which creditd-http knows whose roles count; one service has both.
 grep -q '^FileDescriptorName=http$' "$units/creditd-http.socket"
 grep -q '^FileDescriptorName=http-local$' "$units/creditd-http-local.socket"
