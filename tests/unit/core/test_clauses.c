@@ -152,3 +152,46 @@ Test(clause, P1_nothing_is_pushed_before_D_has_caught_up_with_P)
     stage_spend(&stage, "cus_a", "prod_a", 20);
     cr_expect_eq(pushed_soon(90, 10), 20);
 }
+
+/* It would be refused: all pushes of revoked balances would, again and again. */
+Test(clause, P1_nothing_is_pushed_from_a_balance_that_is_revoked)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    cr_assert_eq(core_balance_refresh(stage.core, balance().slot, STAGE_UID, stage.now), CORE_OK);
+    struct exchange exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    struct exchange_answer answer = stage_answer(&stage, EXCHANGE_OK);
+    answer.balance.balance = answer.balance.granted = 100;
+    answer.balance.revoked = true;
+    cr_assert_eq(core_exchange_done(stage.core, exchange.id, &answer, stage.now), 0);
+    stage_later(&stage, 50000);
+    stage_idle(&stage);
+    cr_expect_eq(balance().pending, 5);
+}
+
+Test(clause, P2_a_2xx_that_does_not_say_what_was_taken_is_doubt)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_end_push(&stage, &exchange, -1, 95);
+    cr_expect_eq(stage_only_push(&stage).state, CORE_PUSH_DOUBT);
+    cr_expect_eq(balance().pending, 5);
+    cr_expect_eq(balance().upstream, 100);
+}
+
+/* What was spent elsewhere in the moment of the reading may be in it or not: it could as well be
+ * the push itself, which has moved the balance and has no row yet. */
+Test(clause, P3_what_is_only_possible_is_not_enough_to_send_again)
+{
+    int64_t read_at = stage.now;
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_push(&stage, EXCHANGE_UNANSWERED);
+    for (int i = 0; i < 10 && stage_only_push(&stage).state != CORE_PUSH_PARKED; i++) {
+        struct exchange exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+        struct stage_row rows[] = {{"ct_1", NULL, 5, stage.now - read_at}};
+        stage_end_history(&stage, &exchange, rows, 1, false);
+        exchange = stage_next(&stage, EXCHANGE_BALANCE);
+        stage_end_balance(&stage, &exchange, 95, 5);
+    }
+    cr_expect_eq(stage_only_push(&stage).reason, CORE_PARK_STORIES);
+    cr_expect_eq(stage_only_push(&stage).attempt, 1);
+}

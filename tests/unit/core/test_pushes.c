@@ -517,6 +517,8 @@ Test(push, P3_movement_without_a_row_is_not_sent_again)
     for (int i = 0; i < 10 && stage_only_push(&stage).state != CORE_PUSH_PARKED; i++)
         stage_look(&stage, 2 * DOUBT, NULL, 0, 95, 5);
     cr_expect_eq(stage_only_push(&stage).reason, CORE_PARK_STORIES);
+    cr_expect_eq(stage_only_push(&stage).rows_seen, 0);
+    cr_expect_eq(stage_only_push(&stage).consumed_seen, 5);
     cr_expect_eq(stage_only_push(&stage).attempt, 1);
 }
 

@@ -120,6 +120,8 @@ struct trace {
     pthread_cond_t changed;
     struct keeper *keeper;
     int writes, syncs; /* of batches: not below the first block */
+    bool hold_writes, write_waits;
+    int writes_allowed;
     bool hold, held, fail;
     uint64_t durable_in_sync; /* the watermark while a sync was under way */
 };
@@ -133,6 +135,12 @@ static int trace_write(void *userdata, int fd, const void *data, size_t length, 
     cr_assert_eq(offset % 4096, 0);
     cr_assert_eq(length % 4096, 0);
     pthread_mutex_lock(&self->lock);
+    while (offset > 0 && self->hold_writes && self->writes >= self->writes_allowed) {
+        self->write_waits = true;
+        pthread_cond_broadcast(&self->changed);
+        pthread_cond_wait(&self->changed, &self->lock);
+    }
+    self->write_waits = false;
     self->writes += offset > 0;
     pthread_mutex_unlock(&self->lock);
     return pwrite(fd, data, length, (off_t)offset) == (ssize_t)length ? 0 : -errno;
@@ -183,6 +191,7 @@ static void trace_set_hold(bool hold)
 {
     pthread_mutex_lock(&trace.lock);
     trace.hold = hold;
+    trace.hold_writes = false;
     pthread_cond_broadcast(&trace.changed);
     pthread_mutex_unlock(&trace.lock);
 }
@@ -278,6 +287,34 @@ Test(journal, interval_acknowledges_what_is_written_and_syncs_later)
     cr_assert_eq(keeper_marks(&keeper).durable, 0);
     trace_set_hold(false);
     keeper_wait_durable(&keeper, 1);
+    keeper_close(&keeper, false);
+}
+
+/* So many batches may be written; waits until the next one would be. */
+static void trace_allow_writes(int allowed)
+{
+    pthread_mutex_lock(&trace.lock);
+    trace.hold_writes = true;
+    trace.writes_allowed = allowed;
+    pthread_cond_broadcast(&trace.changed);
+    while (!trace.write_waits || trace.writes < allowed)
+        pthread_cond_wait(&trace.changed, &trace.lock);
+    pthread_mutex_unlock(&trace.lock);
+}
+
+Test(journal, interval_is_kept_also_where_there_is_always_more_to_write)
+{
+    keeper.options.durability = STORE_DURABILITY_INTERVAL;
+    keeper.options.interval_ms = 0; /* due at once */
+    trace_open();
+    trace.hold_writes = true;
+    (void)keeper_append(&keeper, true);
+    trace_allow_writes(0);
+    (void)keeper_append(&keeper, true);
+    trace_allow_writes(1);
+    cr_assert_eq(trace.syncs, 1, "before the second batch, which was there already");
+    trace_set_hold(false);
+    keeper_wait_durable(&keeper, 2);
     keeper_close(&keeper, false);
 }
 

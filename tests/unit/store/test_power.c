@@ -81,6 +81,31 @@ Test(power, J4_unsynced_batches_are_rewritten)
     keeper_close(&keeper, false);
 }
 
+/* … where what was not synced is the end of a segment, and nothing follows in the next. */
+Test(power, J4_an_unsynced_seal_is_rewritten)
+{
+    uint64_t last;
+
+    keeper_open(&keeper);
+    while ((uint32_t)keeper.place < keeper.options.segment_size - 4 * 4096)
+        keeper_append_batches(&keeper, 1);
+    keeper_wait_prepared(&keeper);
+    power.fail_sync = true;
+    do
+        last = keeper_append(&keeper, false);
+    while (keeper.place >> 32 == 1);
+    cr_assert_eq(keeper_wait_failure(&keeper), -EIO);
+    keeper_abandon(&keeper);
+    power.fail_sync = false;
+    keeper_open(&keeper);
+    cr_assert_eq(keeper.replayed, last - 1, "all of the first segment");
+    keeper_abandon(&keeper);
+    power_lose(&power, &seed, 0);
+    keeper_open(&keeper);
+    cr_assert_eq(keeper.replayed, last - 1, "was answered from, and is gone");
+    keeper_close(&keeper, false);
+}
+
 Test(power, J4_all_batches_of_an_interval_are_rewritten)
 {
     keeper.options.durability = STORE_DURABILITY_INTERVAL;
