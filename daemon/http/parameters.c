@@ -5,17 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/hex.h>
 #include <util/macros.h>
 
 #define DIGITS_MAX 18 /* any so many fit into an int64_t */
-
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
 
 /* Percent signs and plus signs, as forms write them. */
 static int decode(const char *text, size_t length, char **ret_text)

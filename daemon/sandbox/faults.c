@@ -5,10 +5,10 @@
  */
 #include "faults.h"
 #include "billing.h"
+#include "text.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/macros.h>
@@ -201,19 +201,6 @@ static int value_parse(const struct fault_info *info, const char *text, double *
     return -EINVAL;
 }
 
-static int error_say(char **ret_error, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int error_say(char **ret_error, const char *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = vasprintf(ret_error, format, arguments);
-    va_end(arguments);
-    return length < 0 ? -ENOMEM : -EINVAL;
-}
-
 static int fault_order(struct faults *faults, const char *name, size_t name_length,
                        const char *text, char **ret_error)
 {
@@ -223,13 +210,13 @@ static int fault_order(struct faults *faults, const char *name, size_t name_leng
         if (strlen(info->name) != name_length || strncmp(info->name, name, name_length) != 0)
             continue;
         if (value_parse(info, text, &faults->values[i]) < 0)
-            return error_say(ret_error, "%s=%s is not allowed; write %s", info->name, text,
-                             info->choices ? info->choices : type_names[info->type]);
+            return text_refuse(ret_error, "%s=%s is not allowed; write %s", info->name, text,
+                               info->choices ? info->choices : type_names[info->type]);
         if (i == FAULT_TIMES)
             faults->fired_of_times = 0;
         return 0;
     }
-    return error_say(ret_error, "there is no fault named %s; --help lists them", name);
+    return text_refuse(ret_error, "there is no fault named %s; --help lists them", name);
 }
 
 int faults_order_text(struct faults *faults, const char *text, char **ret_error)
@@ -238,7 +225,7 @@ int faults_order_text(struct faults *faults, const char *text, char **ret_error)
     CLEANUP(cleanup_free) char *name = NULL;
 
     if (!equals)
-        return error_say(ret_error, "%s is not a fault; write NAME=VALUE", text);
+        return text_refuse(ret_error, "%s is not a fault; write NAME=VALUE", text);
     name = strndup(text, (size_t)(equals - text));
     if (!name)
         return -ENOMEM;
@@ -272,7 +259,7 @@ int faults_order_json(struct faults *faults, const json_t *orders, char **ret_er
     int r;
 
     if (!json_is_object(orders))
-        return error_say(ret_error, "faults are ordered with a JSON object");
+        return text_refuse(ret_error, "faults are ordered with a JSON object");
     if (json_is_true(json_object_get(orders, "reset")))
         faults_clear(&ordered);
     json_object_foreach((json_t *)orders, name, value)

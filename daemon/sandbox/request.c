@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/hex.h>
 #include <util/macros.h>
 
 int request_init(struct request *request, const char *method, const char *target)
@@ -34,15 +35,6 @@ void request_parse_body(struct request *request)
         request->json = json_loadb(request->body, request->length, JSON_DECODE_ANY, NULL);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 char *url_decode(const char *text, size_t length, bool form)
 {
     char *decoded = malloc(length + 1);
@@ -51,8 +43,8 @@ char *url_decode(const char *text, size_t length, bool form)
     if (!decoded)
         return NULL;
     for (size_t i = 0; i < length; i++) {
-        int high = i + 2 < length ? hex_value(text[i + 1]) : -1;
-        int low = i + 2 < length ? hex_value(text[i + 2]) : -1;
+        int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
+        int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
 
         if (text[i] == '%' && high >= 0 && low >= 0) {
             decoded[used++] = (char)(high * 16 + low);

@@ -6,29 +6,16 @@
 #include "seed.h"
 #include "billing.h"
 #include "metadata.h"
+#include "text.h"
 #include "views.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/macros.h>
 
 #define GENERATE_MAX 10000000
-
-static int seed_error(char **ret_error, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int seed_error(char **ret_error, const char *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = vasprintf(ret_error, format, arguments);
-    va_end(arguments);
-    return length < 0 ? -ENOMEM : -EINVAL;
-}
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -49,10 +36,10 @@ static int product_load(struct model *model, const json_t *item, int64_t now_ms,
     int r;
 
     if (!id)
-        return seed_error(ret_error, "products: each needs an \"id\"");
+        return text_refuse(ret_error, "products: each needs an \"id\"");
     r = model_product_add(model, id, now_ms, &product);
     if (r == -EEXIST)
-        return seed_error(ret_error, "products: %s is there twice", id);
+        return text_refuse(ret_error, "products: %s is there twice", id);
     if (r < 0)
         return r;
     product->units_per_credit = number_of(item, "units_per_credit", 1);
@@ -92,14 +79,14 @@ static int wallets_load(struct customer *customer, const json_t *given, int64_t 
     size_t i;
 
     if (given && !json_is_array(given))
-        return seed_error(ret_error, "customers: %s: \"wallets\" is not an array", customer->id);
+        return text_refuse(ret_error, "customers: %s: \"wallets\" is not an array", customer->id);
     json_array_foreach((json_t *)given, i, item)
     {
         if (!text_of(item, "address") || metadata_check(json_object_get(item, "metadata")))
-            return seed_error(ret_error,
-                              "customers: %s: each of \"wallets\" needs an \"address\", and "
-                              "\"metadata\" holds strings",
-                              customer->id);
+            return text_refuse(ret_error,
+                               "customers: %s: each of \"wallets\" needs an \"address\", and "
+                               "\"metadata\" holds strings",
+                               customer->id);
     }
     wallets = wallets_make(customer, given, now_ms);
     customer->wallets = wallets ? json_dumps(wallets, JSON_COMPACT) : NULL;
@@ -133,13 +120,13 @@ static int customer_load(struct model *model, const json_t *item, int64_t now_ms
     int r;
 
     if (!id)
-        return seed_error(ret_error, "customers: each needs an \"id\"");
+        return text_refuse(ret_error, "customers: each needs an \"id\"");
     r = model_customer_add(model, id, now_ms, &customer);
     if (r == -EEXIST)
-        return seed_error(ret_error, "customers: %s is there twice", id);
+        return text_refuse(ret_error, "customers: %s is there twice", id);
     wrong = metadata_check(json_object_get(item, "metadata"));
     if (wrong)
-        return seed_error(ret_error, "customers: %s: %s", id, wrong);
+        return text_refuse(ret_error, "customers: %s: %s", id, wrong);
     if (r == 0)
         r = customer_fields_load(customer, item);
     return r < 0 ? r : wallets_load(customer, json_object_get(item, "wallets"), now_ms, ret_error);
@@ -166,7 +153,7 @@ static int balance_load(struct model *model, const json_t *item, int64_t now_ms,
     int r;
 
     if (!customer_id || !product_id || !json_is_integer(json_object_get(item, "balance")))
-        return seed_error(
+        return text_refuse(
             ret_error,
             "balances: each needs \"customer_id\", \"product_id\" and a whole \"balance\"");
     r = balance_start(model, customer_id, product_id, number_of(item, "balance", 0), now_ms,
@@ -187,7 +174,7 @@ static int subscription_seed(struct model *model, const json_t *item, int64_t no
     int r;
 
     r = subscription_load(model, item, now_ms, &wrong, &subscription);
-    return r == -EINVAL ? seed_error(ret_error, "subscriptions: %s", wrong) : r;
+    return r == -EINVAL ? text_refuse(ret_error, "subscriptions: %s", wrong) : r;
 }
 
 static int payment_seed(struct model *model, const json_t *item, int64_t now_ms, char **ret_error)
@@ -197,7 +184,7 @@ static int payment_seed(struct model *model, const json_t *item, int64_t now_ms,
     int r;
 
     r = payment_load(model, item, now_ms, &wrong, &payment);
-    return r == -EINVAL ? seed_error(ret_error, "payments: %s", wrong) : r;
+    return r == -EINVAL ? text_refuse(ret_error, "payments: %s", wrong) : r;
 }
 
 static int generate(struct model *model, const json_t *order, int64_t now_ms, char **ret_error)
@@ -210,8 +197,8 @@ static int generate(struct model *model, const json_t *order, int64_t now_ms, ch
     int r;
 
     if (customers < 0 || customers > GENERATE_MAX || credits < 0 || !product_id)
-        return seed_error(ret_error,
-                          "generate: needs \"customers\", \"product_id\" and \"balance\"");
+        return text_refuse(ret_error,
+                           "generate: needs \"customers\", \"product_id\" and \"balance\"");
     for (int64_t i = 0; i < customers; i++) {
         snprintf(id, sizeof(id), "cus_%lld", (long long)i);
         r = balance_start(model, id, product_id, credits, now_ms, &balance);
@@ -232,7 +219,7 @@ static int each_load(struct model *model, const json_t *seed, const char *name, 
     int r;
 
     if (items && !json_is_array(items))
-        return seed_error(ret_error, "%s: is not an array", name);
+        return text_refuse(ret_error, "%s: is not an array", name);
     json_array_foreach((json_t *)items, i, item)
     {
         r = load(model, item, now_ms, ret_error);
@@ -251,7 +238,7 @@ static int names_check(const json_t *seed, char **ret_error)
     json_t *value;
 
     if (!json_is_object(seed))
-        return seed_error(ret_error, "the seed is not a JSON object");
+        return text_refuse(ret_error, "the seed is not a JSON object");
     json_object_foreach((json_t *)seed, name, value)
     {
         bool known = false;
@@ -259,10 +246,10 @@ static int names_check(const json_t *seed, char **ret_error)
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
             known = known || strcmp(name, names[i]) == 0;
         if (!known)
-            return seed_error(ret_error,
-                              "\"%s\" is not known; write products, customers, generate, "
-                              "balances, subscriptions or payments",
-                              name);
+            return text_refuse(ret_error,
+                               "\"%s\" is not known; write products, customers, generate, "
+                               "balances, subscriptions or payments",
+                               name);
     }
     return 0;
 }
@@ -297,13 +284,13 @@ int seed_load_file(struct model *model, const char *path, int64_t now_ms, char *
 
     *ret_error = NULL;
     if (!seed && error.line < 0)
-        return seed_error(ret_error, "%s", error.text); /* names the file */
+        return text_refuse(ret_error, "%s", error.text); /* names the file */
     if (!seed)
-        return seed_error(ret_error, "%s:%d:%d: %s", path, error.line, error.column, error.text);
+        return text_refuse(ret_error, "%s:%d:%d: %s", path, error.line, error.column, error.text);
     r = seed_load(model, seed, now_ms, &reason);
     json_decref(seed);
     if (reason)
-        return seed_error(ret_error, "%s: %s", path, reason);
+        return text_refuse(ret_error, "%s: %s", path, reason);
     return r;
 }
 

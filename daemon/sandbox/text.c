@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,4 +99,15 @@ char *text_take(struct text *text, size_t *ret_length)
         *ret_length = text->length;
     *text = (struct text){0};
     return data;
+}
+
+int text_refuse(char **ret_error, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vasprintf(ret_error, format, arguments);
+    va_end(arguments);
+    return length < 0 ? -ENOMEM : -EINVAL;
 }

@@ -21,3 +21,5 @@ void text_add_json(struct text *text, const char *string);
 /* The text, ended by NUL, which the caller frees; NULL if anything failed. Leaves the text empty.
  */
 char *text_take(struct text *text, size_t *ret_length);
+/* -EINVAL with *ret_error, the line that says why, which the caller frees; -ENOMEM. */
+int text_refuse(char **ret_error, const char *format, ...) PRINTF_LIKE(2, 3);

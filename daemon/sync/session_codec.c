@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <util/fd.h>
+#include <util/hex.h>
 #include <util/macros.h>
 
 #define MAC_SIZE 32
@@ -135,14 +136,6 @@ int base64url_decode(struct span encoded, char **ret_bytes, size_t *ret_length)
     return 0;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int percent_decode(struct span encoded, char **ret_text)
 {
     CLEANUP(secret_cleanup) char *text = calloc(1, encoded.length + 1);
@@ -155,8 +148,8 @@ int percent_decode(struct span encoded, char **ret_text)
 
         text[length] = encoded.text[i];
         if (encoded.text[i] == '%') {
-            high = i + 2 < encoded.length ? hex_value(encoded.text[i + 1]) : -1;
-            low = high >= 0 ? hex_value(encoded.text[i + 2]) : -1;
+            high = i + 2 < encoded.length ? hex_digit(encoded.text[i + 1]) : -1;
+            low = high >= 0 ? hex_digit(encoded.text[i + 2]) : -1;
             if (low < 0)
                 return -EBADMSG;
             text[length] = (char)(high << 4 | low);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <util/hex.h>
 #include <util/macros.h>
 #include <web/signature.h>
 
@@ -47,20 +48,12 @@ static int mac_make(const char *secret, const char *time, size_t time_length, co
     return 0;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool parse_mac(const char *text, size_t length, uint8_t ret_mac[MAC_SIZE])
 {
     if (length != MAC_SIZE * 2u)
         return false;
     for (size_t i = 0; i < MAC_SIZE; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;
