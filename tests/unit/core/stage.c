@@ -252,7 +252,7 @@ struct exchange_answer stage_answer(const struct stage *stage, enum exchange_out
         .http_status = outcome == EXCHANGE_OK ? 200 : 500,
         .server_time = (stage->now + stage->server_ahead) / 1000 * 1000,
         .rate = {stage->rate_limit, stage->rate_remaining, stage->rate_reset, stage->retry_after}};
-    if (outcome == EXCHANGE_UNANSWERED || outcome == EXCHANGE_NOT_SENT)
+    if (stage->no_date || outcome == EXCHANGE_UNANSWERED || outcome == EXCHANGE_NOT_SENT)
         answer.server_time = 0;
     return answer;
 }

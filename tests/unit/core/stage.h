@@ -30,6 +30,7 @@ struct stage {
     unsigned linked_count, intent_count, passed_count; /* effects told */
     uint64_t counter;
     int64_t server_ahead;                                        /* of upstream's clock */
+    bool no_date;                                                /* its answers do not tell it */
     int64_t rate_limit, rate_remaining, rate_reset, retry_after; /* of the next answers; -1 */
 };
 

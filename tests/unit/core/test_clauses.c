@@ -195,3 +195,98 @@ Test(clause, P3_what_is_only_possible_is_not_enough_to_send_again)
     cr_expect_eq(stage_only_push(&stage).reason, CORE_PARK_STORIES);
     cr_expect_eq(stage_only_push(&stage).attempt, 1);
 }
+
+/* An empty reading, one that disagrees, an empty one: these are not two in a row. */
+Test(clause, P3_a_disagreement_between_two_empty_readings)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_push(&stage, EXCHANGE_UNANSWERED);
+    stage_look(&stage, 2 * DOUBT, NULL, 0, 100, 0);
+    stage_look(&stage, DOUBT, NULL, 0, 95, 5);
+    stage_look(&stage, DOUBT, NULL, 0, 100, 0);
+    cr_expect_eq(stage_only_push(&stage).empty_readings, 1);
+    stage_look(&stage, DOUBT, NULL, 0, 100, 0);
+    stage_await(&stage, EXCHANGE_PUSH, DOUBT);
+}
+
+/* Where upstream tells no time, its clock may be minutes from ours. */
+Test(clause, P3_without_a_date_rows_may_look_older_than_the_push)
+{
+    tear_down();
+    stage_init(&stage, NULL);
+    stage.no_date = true;
+    stage_know(&stage, "cus_a", "prod_a", 10, 100);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_push(&stage, EXCHANGE_UNANSWERED);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_HISTORY, 2 * DOUBT);
+    struct stage_row newer = {"ct_2", NULL, 1, DOUBT + 180000};
+    struct stage_row own = {"ct_1", push.push_id, 5, DOUBT + 240000};
+    stage_end_history(&stage, &exchange, &newer, 1, true);
+    exchange = stage_next(&stage, EXCHANGE_HISTORY);
+    stage_end_history(&stage, &exchange, &own, 1, false);
+    exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 94, 6);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 5);
+}
+
+/* --- what has not run, and is not sent once more under its id: another push follows --- */
+
+/* Two looks that find no row of it; all else is as upstream says. */
+static struct exchange lost_in_vain(int64_t spent_elsewhere)
+{
+    int64_t balance = 100 - spent_elsewhere, consumed = spent_elsewhere;
+    for (int i = 0; i < 2; i++) {
+        struct stage_row row = {"ct_1", NULL, spent_elsewhere, 10};
+        stage_look(&stage, 2 * DOUBT, &row, spent_elsewhere > 0, balance, consumed);
+    }
+    for (;;) {
+        struct exchange exchange;
+        while (core_next_exchange(stage.core, stage.now, &exchange) == -EAGAIN)
+            stage_wake(&stage, DOUBT);
+        if (exchange.kind != EXCHANGE_BALANCE) {
+            cr_assert_eq(exchange.kind, EXCHANGE_PUSH);
+            return exchange;
+        }
+        stage_end_balance(&stage, &exchange, balance, consumed);
+    }
+}
+
+static void expect_another(const struct exchange *first, const struct exchange *next,
+                           int64_t amount)
+{
+    size_t length = strlen(first->push_id);
+    cr_expect_str_neq(next->push_id, first->push_id);
+    cr_expect_str_neq(next->idempotency_key, first->idempotency_key);
+    cr_expect_neq(strncmp(next->idempotency_key, first->push_id, length), 0);
+    cr_expect_eq(next->amount, amount);
+    cr_expect_eq(stage_pushes(&stage), 2, "the first one is watched");
+}
+
+Test(clause, P3_counted_in_other_units_today)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange first = stage_push(&stage, EXCHANGE_UNANSWERED), next;
+    cr_assert_eq(core_configure_product(stage.core, stage_text("prod_a"), 20, stage.now), 0);
+    next = lost_in_vain(0);
+    expect_another(&first, &next, 100);
+}
+
+Test(clause, P3_refused_when_it_was_sent_again)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange first = stage_push(&stage, EXCHANGE_UNANSWERED), next = lost_in_vain(0);
+    cr_expect_str_eq(next.push_id, first.push_id);
+    cr_expect_str_neq(next.idempotency_key, first.idempotency_key);
+    stage_end(&stage, &next, EXCHANGE_REFUSED);
+    next = lost_in_vain(0);
+    expect_another(&first, &next, 50);
+}
+
+Test(clause, P3_more_than_upstream_has_left)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange first = stage_push(&stage, EXCHANGE_UNANSWERED), next;
+    next = lost_in_vain(97);
+    expect_another(&first, &next, 30);
+}
