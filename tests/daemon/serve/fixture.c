@@ -60,6 +60,47 @@ void fixture_connect(struct fixture *fixture, struct harness_connection *connect
     harness_connect(connection, fixture->client_path);
 }
 
+void fixture_restart(struct fixture *fixture, int signal)
+{
+    harness_connection_deinit(&fixture->client);
+    cr_assert_eq(harness_process_stop(&fixture->serve, signal), signal == SIGKILL ? SIGKILL : 0);
+    fake_sync_stop(&fixture->sync);
+    fixture_start_serve(fixture);
+    fake_sync_start(&fixture->sync, fixture->sync_path);
+    fixture_connect(fixture, &fixture->client);
+}
+
+void fixture_go_offline(struct fixture *fixture)
+{
+    fake_sync_stop(&fixture->sync);
+    fixture_wait_status(fixture, "upstream.helper", 0);
+}
+
+void fixture_start_sync(const struct fixture *fixture, struct harness_process *process)
+{
+    const char *arguments[] = {"--config", fixture->config, NULL};
+    const char *environment[] = {"STELLAR_TOOLS_API_KEY=sk_test_1", NULL};
+    const struct harness_start start = {
+        .program = "creditd-sync",
+        .arguments = arguments,
+        .environment = environment,
+        .directory = &fixture->directory,
+    };
+
+    harness_process_start(process, &start);
+    harness_process_wait_ready(process);
+}
+
+void fixture_allow_preload(void)
+{
+    const char *options = getenv("ASAN_OPTIONS");
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options != NULL ? options : "",
+             options != NULL ? ":" : "");
+    setenv("ASAN_OPTIONS", text, 1);
+}
+
 static void stop_serve(struct fixture *fixture)
 {
     char *path = strdup(fixture->serve.log_path), *log;

@@ -84,6 +84,15 @@ void fixture_deinit(struct fixture *fixture);
     static void suite##_##name(void)
 
 void fixture_connect(struct fixture *fixture, struct harness_connection *connection);
+/* Ends serve by that signal and the stand-in with it, and starts both again. */
+void fixture_restart(struct fixture *fixture, int signal);
+/* Without a creditd-sync, and serve has seen it. */
+void fixture_go_offline(struct fixture *fixture);
+/* A real creditd-sync in place of the stand-in, with a key: it connects to the socket by its path,
+ * as under systemd. */
+void fixture_start_sync(const struct fixture *fixture, struct harness_process *process);
+/* Lets LD_PRELOAD stand before a sanitizer's library, which is fine. */
+void fixture_allow_preload(void);
 
 void fake_sync_start(struct fake_sync *sync, const char *path);
 void fake_sync_stop(struct fake_sync *sync);

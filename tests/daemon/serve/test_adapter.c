@@ -31,21 +31,6 @@ TestSuite(adapter, .fini = teardown, .timeout = 550);
 #define assert_refused(code, ...)                                                                  \
     fixture_check_error(harness_call_error(&fixture.client, __VA_ARGS__), code, NULL, NULL)
 
-static void start_sync(void)
-{
-    const char *arguments[] = {"--config", fixture.config, NULL};
-    const char *environment[] = {"STELLAR_TOOLS_API_KEY=sk_test_1", NULL};
-    const struct harness_start start = {
-        .program = "creditd-sync",
-        .arguments = arguments,
-        .environment = environment,
-        .directory = &fixture.directory,
-    };
-
-    harness_process_start(&sync_process, &start);
-    harness_process_wait_ready(&sync_process);
-}
-
 static void start_all(const char *better_auth_url)
 {
     const char *arguments[] = {"--seed", NULL, NULL};
@@ -67,7 +52,7 @@ static void start_all(const char *better_auth_url)
              better_auth_url != NULL ? better_auth_url : "", sandbox.url);
     harness_write_file(fixture.config, text);
     fixture_start_serve(&fixture);
-    start_sync();
+    fixture_start_sync(&fixture, &sync_process);
     fixture_connect(&fixture, &fixture.client);
 }
 
@@ -86,7 +71,7 @@ static void kill_serve(void)
     harness_connection_deinit(&fixture.client);
     cr_assert_eq(harness_process_wait(&sync_process), 0);
     fixture_start_serve(&fixture);
-    start_sync();
+    fixture_start_sync(&fixture, &sync_process);
     fixture_connect(&fixture, &fixture.client);
 }
 

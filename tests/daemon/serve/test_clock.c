@@ -31,17 +31,6 @@ static void set_clock(const char *path, int64_t ahead)
     close(fd);
 }
 
-/* The preloaded library comes before that of a sanitizer, which is fine. */
-static void allow_preload(void)
-{
-    const char *options = getenv("ASAN_OPTIONS");
-    char text[512];
-
-    snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options != NULL ? options : "",
-             options != NULL ? ":" : "");
-    setenv("ASAN_OPTIONS", text, 1);
-}
-
 static void run(int64_t ahead, const char *option)
 {
     const char *arguments[] = {"--config", fixture.config, option, NULL};
@@ -61,7 +50,7 @@ static void run(int64_t ahead, const char *option)
     set_clock(path, ahead);
     snprintf(file, sizeof(file), "TIME_SHIFT=%s", path);
     snprintf(library, sizeof(library), "LD_PRELOAD=%s", getenv("TIME_SHIFT_LIBRARY"));
-    allow_preload();
+    fixture_allow_preload();
     harness_process_start(&fixture.serve, &start);
 }
 

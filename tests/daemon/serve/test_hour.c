@@ -47,17 +47,6 @@ static void map_shift(char path[HARNESS_PATH_MAX])
     close(fd);
 }
 
-/* The preloaded library comes before that of a sanitizer, which is fine. */
-static void allow_preload(void)
-{
-    const char *options = getenv("ASAN_OPTIONS");
-    char text[512];
-
-    snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options != NULL ? options : "",
-             options != NULL ? ":" : "");
-    setenv("ASAN_OPTIONS", text, 1);
-}
-
 static void start(void)
 {
     const char *arguments[] = {"--config", fixture.config, NULL};
@@ -76,7 +65,7 @@ static void start(void)
     map_shift(path);
     snprintf(file, sizeof(file), "TIME_SHIFT=%s", path);
     snprintf(library, sizeof(library), "LD_PRELOAD=%s", getenv("TIME_SHIFT_LIBRARY"));
-    allow_preload();
+    fixture_allow_preload();
     harness_process_start(&fixture.serve, &start);
     harness_process_wait_ready(&fixture.serve);
     fake_sync_start(&fixture.sync, fixture.sync_path);

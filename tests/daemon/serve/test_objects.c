@@ -44,22 +44,6 @@ static size_t count_customers(void)
     return count;
 }
 
-static void restart(int signal)
-{
-    harness_connection_deinit(&fixture.client);
-    harness_process_stop(&fixture.serve, signal);
-    fake_sync_stop(&fixture.sync);
-    fixture_start_serve(&fixture);
-    fake_sync_start(&fixture.sync, fixture.sync_path);
-    fixture_connect(&fixture, &fixture.client);
-}
-
-static void go_offline(void)
-{
-    fake_sync_stop(&fixture.sync);
-    fixture_wait_status(&fixture, "upstream.helper", 0);
-}
-
 /* --- linking --- */
 
 OBJECT_TEST(the_first_need_makes_one_customer_however_many_ask)
@@ -81,7 +65,7 @@ OBJECT_TEST(the_first_need_makes_one_customer_however_many_ask)
     }
     cr_assert_eq(fixture.sync.creates, 1);
     cr_assert_eq(fixture.sync.sessions, 1);
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     json_decref(
         call("credits.balance", "{s:s, s:s}", "session", "good:u_1", "product_id", "prod_1"));
     cr_assert_eq(fixture.sync.creates, 1);
@@ -148,14 +132,14 @@ FIXTURE_TEST(objects, the_signup_hook_answers_at_once, &fixture,
     json_t *result;
     bool linked = false;
 
-    go_offline();
+    fixture_go_offline(&fixture);
     for (int i = 0; i < 2; i++) {
         result = call("user.created", "{s:s, s:s}", "user_id", "u_1", "email", "u_1@example.com");
         cr_assert(harness_bool(result, "accepted"));
         cr_assert(json_is_null(json_object_get(result, "customer_id")));
         json_decref(result);
     }
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     for (int tries = 0; !linked && tries < 3000; tries++) {
         poll(NULL, 0, 5);
         result = call("user.created", "{s:s, s:s}", "user_id", "u_1", "email", "u_1@example.com");
@@ -202,7 +186,7 @@ OBJECT_TEST(a_customer_is_read_once_and_kept)
     json_decref(retrieve(true));
     cr_assert_eq(fixture.sync.customer_reads, 2);
     for (int i = 0; i < 2; i++) {
-        restart(i == 0 ? SIGKILL : SIGTERM);
+        fixture_restart(&fixture, i == 0 ? SIGKILL : SIGTERM);
         json_decref(retrieve(false));
     }
     cr_assert_eq(fixture.sync.customer_reads, 2);
@@ -216,7 +200,7 @@ FIXTURE_TEST(objects, offline_reads_are_stale_and_updates_are_refused, &fixture,
 
     fake_add_customer(&fixture.sync, "cus_1", "a@example.com");
     json_decref(retrieve(false));
-    go_offline();
+    fixture_go_offline(&fixture);
     result = retrieve(true);
     cr_assert_str_eq(harness_text(result, "email"), "a@example.com");
     cr_assert(harness_bool(result, "stale"));
@@ -308,8 +292,8 @@ OBJECT_TEST(a_customer_that_is_too_large_is_read_and_told_once)
     set_note(300000); /* nor can it be told in a record */
     expect_note(true, 300000, false);
     cr_expect_eq(told(), 1);
-    restart(SIGTERM);
-    go_offline();
+    fixture_restart(&fixture, SIGTERM);
+    fixture_go_offline(&fixture);
     expect_note(true, 10, true);
     fake_sync_start(&fixture.sync, fixture.sync_path);
 }
@@ -502,7 +486,7 @@ OBJECT_TEST(P9_a_refund_in_doubt_is_never_sent_twice)
     for (int i = 0; i < 3; i++)
         assert_refused("conflict", "refund.create", "{s:s, s:s}", "customer_id", "cus_1",
                        "payment_id", "pay_1");
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     assert_refused("conflict", "refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id",
                    "pay_1");
     cr_assert_eq(fixture.sync.creates, 1);

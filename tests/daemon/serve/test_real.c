@@ -26,22 +26,6 @@ static void teardown(void)
 
 TestSuite(real, .fini = teardown, .timeout = 200);
 
-/* sync connects to the socket by its path, as under systemd. */
-static void start_sync(void)
-{
-    const char *arguments[] = {"--config", fixture.config, NULL};
-    const char *environment[] = {"STELLAR_TOOLS_API_KEY=sk_test_1", NULL};
-    const struct harness_start start = {
-        .program = "creditd-sync",
-        .arguments = arguments,
-        .environment = environment,
-        .directory = &fixture.directory,
-    };
-
-    harness_process_start(&sync_process, &start);
-    harness_process_wait_ready(&sync_process);
-}
-
 static void start_all(void)
 {
     const char *arguments[] = {"--seed", NULL, NULL};
@@ -60,7 +44,7 @@ static void start_all(void)
              fixture.state, fixture.sync_path, sandbox.url);
     harness_write_file(fixture.config, text);
     fixture_start_serve(&fixture);
-    start_sync();
+    fixture_start_sync(&fixture, &sync_process);
     fixture_connect(&fixture, &fixture.client);
 }
 
@@ -110,7 +94,7 @@ Test(real, what_is_spent_while_upstream_is_down_and_serve_is_killed_arrives)
     cr_assert_eq(harness_process_wait(&sync_process), 0);
     harness_connection_deinit(&fixture.client);
     fixture_start_serve(&fixture);
-    start_sync();
+    fixture_start_sync(&fixture, &sync_process);
     fixture_connect(&fixture, &fixture.client);
     consume(5);
     sandbox_order(&sandbox, "{\"down\": false}");

@@ -21,16 +21,6 @@ TestSuite(refunds, .fini = teardown, .timeout = 100);
 #define call(...) harness_call(&fixture.client, __VA_ARGS__)
 #define call_error(...) harness_call_error(&fixture.client, __VA_ARGS__)
 
-static void restart(int signal)
-{
-    harness_connection_deinit(&fixture.client);
-    harness_process_stop(&fixture.serve, signal);
-    fake_sync_stop(&fixture.sync);
-    fixture_start_serve(&fixture);
-    fake_sync_start(&fixture.sync, fixture.sync_path);
-    fixture_connect(&fixture, &fixture.client);
-}
-
 /* `key` NULL: none. */
 static json_t *params_of(const char *payment, const char *key)
 {
@@ -86,9 +76,9 @@ REFUND_TEST(another_key_does_not_give_a_payment_back_again)
     expect_refund("pay_3", NULL, "rf_2");
     expect_refund("pay_3", NULL, "rf_2");
     expect_conflict("pay_3", "one more", "refund_id", "rf_2");
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     expect_conflict("pay_1", "two", "refund_id", "rf_1");
-    restart(SIGTERM);
+    fixture_restart(&fixture, SIGTERM);
     expect_conflict("pay_1", "two", "refund_id", "rf_1");
     expect_refund("pay_1", "one", "rf_1");
     cr_assert_eq(fixture.sync.creates, 2);
@@ -134,7 +124,7 @@ REFUND_TEST(P9_one_in_doubt_keeps_the_payment_until_an_operator_has_looked)
     parked(id, sizeof(id));
     cr_assert_neq(id[0], '\0');
     expect_conflict("pay_1", "two", "push_id", id);
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     expect_conflict("pay_1", "two", "push_id", id);
 
     fixture_check_error(call_error("push.settle", "{s:s}", "push_id", id), "invalid_parameter",

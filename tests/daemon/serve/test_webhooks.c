@@ -22,22 +22,6 @@ TestSuite(webhooks, .fini = teardown, .timeout = 100);
 #define call(...) harness_call(&fixture.client, __VA_ARGS__)
 #define call_error(...) harness_call_error(&fixture.client, __VA_ARGS__)
 
-static void restart(int signal)
-{
-    harness_connection_deinit(&fixture.client);
-    harness_process_stop(&fixture.serve, signal);
-    fake_sync_stop(&fixture.sync);
-    fixture_start_serve(&fixture);
-    fake_sync_start(&fixture.sync, fixture.sync_path);
-    fixture_connect(&fixture, &fixture.client);
-}
-
-static void go_offline(void)
-{
-    fake_sync_stop(&fixture.sync);
-    fixture_wait_status(&fixture, "upstream.helper", 0);
-}
-
 /* --- delivering --- */
 
 struct hook {
@@ -145,7 +129,7 @@ static void expect_state(void)
 {
     json_t *customer, *list, *rows;
 
-    go_offline();
+    fixture_go_offline(&fixture);
     customer = call("customer.retrieve", "{s:s}", "customer_id", "cus_9");
     cr_expect_str_eq(harness_text(customer, "email"), "b");
     json_decref(customer);
@@ -276,7 +260,7 @@ WEBHOOK_TEST(over_a_restart)
     for (size_t i = 0; i < HOOKS; i++) {
         json_decref(deliver(&hooks[i]));
         if (i % 2 == 0)
-            restart(i % 4 == 0 ? SIGKILL : SIGTERM);
+            fixture_restart(&fixture, i % 4 == 0 ? SIGKILL : SIGTERM);
         expect(&hooks[i], "d0");
     }
     expect_types(ALL_TYPES);
@@ -418,7 +402,7 @@ WEBHOOK_TEST(one_that_comes_while_no_helper_is_there_waits)
     char *body = body_of(&hooks[0]);
     struct harness_message message;
 
-    go_offline();
+    fixture_go_offline(&fixture);
     harness_send(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", body, "signature",
                  "good");
     json_decref(call("ping", "{}"));
@@ -478,7 +462,7 @@ WEBHOOK_TEST(only_so_many_are_checked_at_a_time)
 FIXTURE_TEST(webhooks, one_that_cannot_be_checked_in_time_is_refused, &fixture,
              "[credits]\ncold_timeout = 50ms\n")
 {
-    go_offline();
+    fixture_go_offline(&fixture);
     refused(&hooks[0], "good", "upstream_unavailable");
     expect_events("");
 }
@@ -519,7 +503,7 @@ WEBHOOK_TEST(what_others_changed_is_found_at_a_refresh)
     json_decref(call("customer.retrieve", "{s:s}", "customer_id", "cus_9"));
     know_list();
     expect_events("");
-    restart(SIGKILL); /* what is stored is compared with as well */
+    fixture_restart(&fixture, SIGKILL); /* what is stored is compared with as well */
     fake_add_subscription(&fixture.sync, "sub_2", "cus_1");
     pthread_mutex_lock(&fixture.sync.lock);
     json_object_set_new(json_array_get(fixture.sync.subscriptions, 0), "status",
@@ -572,7 +556,7 @@ WEBHOOK_TEST(a_long_list_changes_all_at_once)
     for (int k = 0; k < 2; k++)
         json_decref(call("subscription.list", "{s:s, s:b}", "customer_id", "cus_1", "fresh", 1));
     cr_assert_eq(count_events(), 350);
-    go_offline();
+    fixture_go_offline(&fixture);
     list = call("subscription.list", "{s:s}", "customer_id", "cus_1");
     cr_assert_str_eq(harness_text(json_array_get(json_object_get(list, "data"), 349), "status"),
                      "canceled");
@@ -623,7 +607,7 @@ WEBHOOK_TEST(of_a_list_that_is_too_large_all_is_told)
     expect(&canceled, "c1");
     expect(&canceled, "d0");
     fake_sync_wait(&fixture.sync.balances, 2);
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     expect(&again, "0");
     pthread_mutex_lock(&fixture.sync.lock);
     json_object_set_new(json_array_get(fixture.sync.subscriptions, 3), "status",
@@ -642,10 +626,10 @@ WEBHOOK_TEST(a_create_finds_the_list_that_is_stored)
 {
     fake_add_subscription(&fixture.sync, "sub_7", "cus_1");
     know_list();
-    restart(SIGTERM);
+    fixture_restart(&fixture, SIGTERM);
     json_decref(
         call("subscription.create", "{s:s, s:s}", "customer_id", "cus_1", "product_id", "prod_1"));
-    go_offline();
+    fixture_go_offline(&fixture);
     json_decref(call("subscription.retrieve", "{s:s, s:s}", "customer_id", "cus_1",
                      "subscription_id", "sub_7"));
     json_decref(call("subscription.retrieve", "{s:s, s:s}", "customer_id", "cus_1",
@@ -736,12 +720,13 @@ WEBHOOK_TEST(a_refund_is_settled_in_the_webhooks_own_record)
     json_t *object = lose_refund(), *refused;
     int64_t before;
 
-    restart(SIGTERM); /* what is stored of refund and payment is to be brought in */
+    fixture_restart(&fixture,
+                    SIGTERM); /* what is stored of refund and payment is to be brought in */
     cr_assert_eq(parked(), 1);
     before = records();
     tell_of("wh_1", "refund.succeeded", object, "status", "succeeded");
     cr_expect_eq(records(), before + 1);
-    restart(SIGKILL);
+    fixture_restart(&fixture, SIGKILL);
     cr_expect_eq(parked(), 0);
     tell_of("wh_1", "refund.succeeded", object, "status", "succeeded");
     cr_expect_eq(records(), before + 1);
@@ -757,7 +742,7 @@ WEBHOOK_TEST(an_operator_settles_a_refund_in_one_record)
     const char *id = harness_text(json_array_get(json_object_get(list, "data"), 0), "push_id");
     int64_t before;
 
-    restart(SIGTERM);
+    fixture_restart(&fixture, SIGTERM);
     before = records();
     json_decref(call("push.settle", "{s:s, s:s}", "push_id", id, "refund_id", "rf_1"));
     cr_expect_eq(records(), before + 1);
