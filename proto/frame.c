@@ -61,10 +61,7 @@ static const struct lead lead[256] = {
 
 static void scanner_reset(struct frame_scanner *scanner)
 {
-    scanner->scanned = 0;
-    scanner->minimum = 1;
-    scanner->depth = 0;
-    scanner->root_remaining = 1;
+    scanner->place = (struct frame_place){.minimum = 1, .level.remaining = 1};
 }
 
 void frame_scanner_init(struct frame_scanner *scanner, size_t size_limit)
@@ -88,17 +85,18 @@ static inline uint64_t load_big_endian(const uint8_t *data, unsigned size)
 }
 
 /* Adds what a header claims beyond its first byte, which was counted when the value was claimed. */
-static inline int claim(struct frame_scanner *scanner, uint64_t more)
+static inline int claim(const struct frame_scanner *scanner, struct frame_place *place,
+                        uint64_t more)
 {
-    if (more > scanner->size_limit - scanner->minimum)
+    if (more > scanner->size_limit - place->minimum)
         return 0;
-    scanner->minimum += (size_t)more;
+    place->minimum += (size_t)more;
     return 1;
 }
 
 /* A string, byte array or container. Changes nothing unless it returns FRAME_COMPLETE. */
-static inline enum frame_result scan_sized(struct frame_scanner *scanner, struct lead what,
-                                           const uint8_t *data, size_t available)
+static inline enum frame_result scan_sized(struct frame_scanner *scanner, struct frame_place *place,
+                                           struct lead what, const uint8_t *data, size_t available)
 {
     uint64_t count;
 
@@ -106,69 +104,70 @@ static inline enum frame_result scan_sized(struct frame_scanner *scanner, struct
         return FRAME_MORE;
     count = what.size == 0 ? data[0] & 0x0fu : load_big_endian(data + 1, what.size);
     if (what.kind == LEAD_STR || what.kind == LEAD_BIN) {
-        if (!claim(scanner, what.size + count))
+        if (!claim(scanner, place, what.size + count))
             return FRAME_TOO_LARGE;
-        scanner->scanned += 1 + what.size + (size_t)count;
+        place->scanned += 1 + what.size + (size_t)count;
+        place->level.remaining--;
         return FRAME_COMPLETE;
     }
     /* An empty container counts as well: whoever walks the objects relies on the depth. */
-    if (scanner->depth == PROTO_DEPTH_MAX)
+    if (place->depth == PROTO_DEPTH_MAX)
         return FRAME_TOO_DEEP;
     if (what.kind == LEAD_MAP)
         count *= 2;
-    if (!claim(scanner, what.size + count))
+    if (!claim(scanner, place, what.size + count))
         return FRAME_TOO_LARGE;
-    scanner->stack[scanner->depth].remaining = count;
-    scanner->stack[scanner->depth].is_map = what.kind == LEAD_MAP;
-    scanner->depth++;
-    scanner->scanned += 1u + what.size;
+    place->scanned += 1u + what.size;
+    place->level.remaining--;
+    scanner->outer[place->depth++] = place->level;
+    place->level = (struct frame_level){.remaining = count, .is_map = what.kind == LEAD_MAP};
     return FRAME_COMPLETE;
 }
 
-static inline enum frame_result scan_value(struct frame_scanner *scanner, struct lead what,
-                                           const uint8_t *data, size_t available)
+static inline enum frame_result scan_value(struct frame_scanner *scanner, struct frame_place *place,
+                                           const uint8_t *data, size_t length)
 {
-    if (what.kind <= LEAD_FIXSTR) {
-        if (!claim(scanner, what.size - 1u))
-            return FRAME_TOO_LARGE;
-        scanner->scanned += what.size;
-        return FRAME_COMPLETE;
-    }
+    struct lead what;
+
+    if (place->scanned >= length)
+        return FRAME_MORE;
+    what = lead[data[place->scanned]];
+    /* Twice the entries were claimed for a map: an even rest means that a key is next. */
+    if (place->level.is_map && (place->level.remaining & 1) == 0 && what.kind != LEAD_FIXSTR &&
+        what.kind != LEAD_STR)
+        return FRAME_INVALID;
     if (what.kind == LEAD_INVALID)
         return FRAME_INVALID;
-    return scan_sized(scanner, what, data, available);
+    if (what.kind > LEAD_FIXSTR)
+        return scan_sized(scanner, place, what, data + place->scanned, length - place->scanned);
+    if (!claim(scanner, place, what.size - 1u))
+        return FRAME_TOO_LARGE;
+    place->scanned += what.size;
+    place->level.remaining--;
+    return FRAME_COMPLETE;
 }
 
 enum frame_result frame_scan(struct frame_scanner *scanner, const uint8_t *data, size_t length,
                              size_t *ret_length)
 {
-    for (;;) {
-        uint64_t *remaining = &scanner->root_remaining;
-        enum frame_result result;
-        struct lead what;
+    struct frame_place place = scanner->place; /* a copy, for the registers */
+    enum frame_result result = FRAME_COMPLETE;
 
-        while (scanner->depth > 0 && scanner->stack[scanner->depth - 1].remaining == 0)
-            scanner->depth--;
-        if (scanner->depth > 0)
-            remaining = &scanner->stack[scanner->depth - 1].remaining;
-        else if (scanner->root_remaining == 0)
+    while (result == FRAME_COMPLETE) {
+        while (place.level.remaining == 0 && place.depth > 0)
+            place.level = scanner->outer[--place.depth];
+        if (place.level.remaining == 0)
             break;
-        if (scanner->scanned >= length)
-            return FRAME_MORE;
-        what = lead[data[scanner->scanned]];
-        /* Twice the entries were claimed for a map: an even rest means that a key is next. */
-        if (scanner->depth > 0 && scanner->stack[scanner->depth - 1].is_map &&
-            (*remaining & 1) == 0 && what.kind != LEAD_FIXSTR && what.kind != LEAD_STR)
-            return FRAME_INVALID;
-        result = scan_value(scanner, what, data + scanner->scanned, length - scanner->scanned);
-        if (result != FRAME_COMPLETE)
-            return result;
-        --*remaining;
+        result = scan_value(scanner, &place, data, length);
     }
-    if (scanner->scanned > length) /* the last body is not all there */
-        return FRAME_MORE;
-    assert(scanner->scanned == scanner->minimum);
-    *ret_length = scanner->scanned;
+    if (result == FRAME_COMPLETE && place.scanned > length) /* the last body is not all there */
+        result = FRAME_MORE;
+    if (result != FRAME_COMPLETE) {
+        scanner->place = place;
+        return result;
+    }
+    assert(place.scanned == place.minimum);
+    *ret_length = place.scanned;
     scanner_reset(scanner);
     return FRAME_COMPLETE;
 }

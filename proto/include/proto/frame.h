@@ -21,16 +21,23 @@ enum frame_result {
     FRAME_INVALID = 4, /* the byte 0xc1, an extension type, a map key that is no string */
 };
 
-struct frame_scanner {
-    size_t size_limit;
+/* A container that has been begun, or the message itself. */
+struct frame_level {
+    uint64_t remaining; /* values still to come in it */
+    uint64_t is_map;    /* every second one is a key */
+};
+
+struct frame_place {
     size_t scanned; /* bytes of the current message that are done with */
     size_t minimum; /* bytes that the current message has at least, by what it claimed so far */
     unsigned depth;
-    struct {
-        uint64_t remaining; /* values still to come at this depth */
-        uint8_t is_map;     /* every second one is a key */
-    } stack[PROTO_DEPTH_MAX];
-    uint64_t root_remaining;
+    struct frame_level level; /* the innermost */
+};
+
+struct frame_scanner {
+    size_t size_limit;
+    struct frame_place place;
+    struct frame_level outer[PROTO_DEPTH_MAX]; /* around it, the message first */
 };
 
 void frame_scanner_init(struct frame_scanner *scanner, size_t size_limit);
