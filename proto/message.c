@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <string.h>
 
 /* msgpack-c leaves the pointer of an empty string unset. */
@@ -84,18 +85,14 @@ int message_parse(msgpack_zone *zone, const void *data, size_t length, struct me
     const msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
     struct message message = {.type = MESSAGE_REQUEST, .params = nil, .error = nil, .result = nil};
     msgpack_object root;
-    size_t offset = 0;
     int r;
 
     *ret_has_msgid = 0;
-    switch (msgpack_unpack(data, length, &offset, zone, &root)) {
-    case MSGPACK_UNPACK_SUCCESS:
-        break;
-    case MSGPACK_UNPACK_NOMEM_ERROR:
-        return -ENOMEM;
-    default:
+    r = unpack(zone, data, length, &root);
+    if (r == -EBADMSG)
         return bad(ret_reason, "the message is not one MessagePack value");
-    }
+    if (r < 0)
+        return r;
     if (root.type != MSGPACK_OBJECT_ARRAY)
         return bad(ret_reason, "the message is not an array");
     r = parse_fields(&root, &message, ret_has_msgid, ret_reason);

@@ -6,6 +6,7 @@
 #include "serve.h"
 #include <core/link.h>
 #include <errno.h>
+#include <proto/unpack.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/log.h>
@@ -118,7 +119,7 @@ static int make_row(struct serve *serve, const struct apply *apply, struct payme
 
     if (!msgpack_zone_init(&zone, 4096))
         return -ENOMEM;
-    r = objects_unpack(&zone, apply->input.body, apply->input.length, &refund);
+    r = unpack(&zone, apply->input.body, apply->input.length, &refund);
     if (r == 0 && (payment = object_id(&refund, "payment_id")).length > 0) {
         failed =
             object_text_is(&refund, "status", "failed") ||

@@ -4,6 +4,7 @@
 #include "object_compare.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -330,20 +331,6 @@ static int take_status(struct work *work)
 
 /* --- the whole --- */
 
-int work_unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
-{
-    size_t offset = 0;
-
-    switch (msgpack_unpack(body, length, &offset, zone, ret_object)) {
-    case MSGPACK_UNPACK_SUCCESS:
-        return offset == length ? 0 : -EBADMSG;
-    case MSGPACK_UNPACK_NOMEM_ERROR:
-        return -ENOMEM;
-    default:
-        return -EBADMSG;
-    }
-}
-
 static void read_reduced(struct work *work)
 {
     const msgpack_object *rows = map_find(&work->old, "rows");
@@ -364,9 +351,9 @@ static int read_all(struct work *work)
 
     work->new.type = MSGPACK_OBJECT_NIL;
     if (input->body != NULL)
-        r = work_unpack(zone, input->body, input->length, &work->new);
+        r = unpack(zone, input->body, input->length, &work->new);
     if (r == 0 && input->previous != NULL) {
-        r = work_unpack(zone, input->previous, input->previous_length, &work->previous);
+        r = unpack(zone, input->previous, input->previous_length, &work->previous);
         work->has_previous = r == 0;
     }
     if (r < 0)
@@ -379,7 +366,7 @@ static int read_all(struct work *work)
         return -EBADMSG;
     if (stored->body == NULL)
         return 0;
-    r = work_unpack(zone, stored->body, stored->length, &work->old);
+    r = unpack(zone, stored->body, stored->length, &work->old);
     /* What is stored and cannot be read is as good as nothing. */
     if (r == 0 && old_is_list && work->old.type == MSGPACK_OBJECT_MAP)
         read_reduced(work);

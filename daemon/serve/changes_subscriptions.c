@@ -6,6 +6,7 @@
 #include "changes_work.h"
 #include "object_compare.h"
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <string.h>
 
 #define FRAME_MAX 64u /* what is around a reduced list's rows */
@@ -82,7 +83,7 @@ static void fit_list(struct work *work, bool complete)
 
     if ((!work->must_reduce && body->size <= BODY_MAX) || pack_failed(&work->body))
         return;
-    if (work_unpack(&work->changes->zone, body->data, body->size, &rows) < 0) {
+    if (unpack(&work->changes->zone, body->data, body->size, &rows) < 0) {
         pack_break(&work->body);
         return;
     }

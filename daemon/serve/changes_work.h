@@ -34,7 +34,6 @@ void work_pack_state(const struct work *work, msgpack_packer *packer, const msgp
                      const msgpack_object *new);
 void work_tell(struct work *work, enum core_event_type type, const msgpack_object *old,
                const msgpack_object *new);
-int work_unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object);
 
 /* --- changes_subscriptions.c --- */
 void work_change_subscription(struct work *work);

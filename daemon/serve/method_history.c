@@ -9,6 +9,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <proto/upstream.h>
 
 static void pack_row(msgpack_packer *packer, const struct request *request,
@@ -70,8 +71,7 @@ static int answer_history(struct request *request, const struct errand_answer *a
         return REQUEST_ANSWERED;
     }
     if (msgpack_zone_init(&zone, 8192)) {
-        r = answer->length > 0 ? objects_unpack(&zone, answer->body, answer->length, &page)
-                               : -EBADMSG;
+        r = answer->length > 0 ? unpack(&zone, answer->body, answer->length, &page) : -EBADMSG;
         if (r == 0)
             r = page.type == MSGPACK_OBJECT_MAP ? answer_page(request, &page) : -EBADMSG;
         msgpack_zone_destroy(&zone);

@@ -11,6 +11,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <proto/upstream.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static bool is_own(struct request *request, const struct errand_answer *answer)
 
     if (!msgpack_zone_init(&zone, 4096))
         return false;
-    if (objects_unpack(&zone, answer->body, answer->length, &payment) == 0 &&
+    if (unpack(&zone, answer->body, answer->length, &payment) == 0 &&
         payment.type == MSGPACK_OBJECT_MAP &&
         map_get_text(&payment, "customer_id", &of.data, &of.length) == 1)
         own = of.length == customer.length && memcmp(of.data, customer.data, of.length) == 0;

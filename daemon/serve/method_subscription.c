@@ -11,6 +11,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <proto/upstream.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static int use_row(struct request *request, const struct object_view *list, stru
 
     if (!msgpack_zone_init(&zone, 8192))
         return -ENOMEM;
-    r = objects_unpack(&zone, list->body, list->length, &rows);
+    r = unpack(&zone, list->body, list->length, &rows);
     if (r == 0)
         row = objects_find(&rows, id);
     if (r == 0 && row == NULL)

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <proto/events.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <proto/upstream.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,7 +448,7 @@ int method_webhook_deliver(struct request *request)
         return REQUEST_ANSWERED;
     }
     if (msgpack_zone_init(&zone, 8192)) {
-        r = objects_unpack(&zone, verdict->body, verdict->length, &map);
+        r = unpack(&zone, verdict->body, verdict->length, &map);
         if (r == 0)
             result = judge(request, &map);
         msgpack_zone_destroy(&zone);

@@ -9,6 +9,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,20 +202,6 @@ void objects_put_created(struct serve *serve, enum core_intent_kind kind, struct
 
 /* --- answering --- */
 
-int objects_unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object)
-{
-    size_t offset = 0;
-
-    switch (msgpack_unpack(body, length, &offset, zone, ret_object)) {
-    case MSGPACK_UNPACK_SUCCESS:
-        return offset == length ? 0 : -EBADMSG;
-    case MSGPACK_UNPACK_NOMEM_ERROR:
-        return -ENOMEM;
-    default:
-        return -EBADMSG;
-    }
-}
-
 const msgpack_object *objects_find(const msgpack_object *list, struct core_text id)
 {
     for (uint32_t i = 0; list->type == MSGPACK_OBJECT_ARRAY && i < list->via.array.size; i++) {
@@ -268,7 +255,7 @@ void objects_answer(struct request *request, const void *body, size_t length, in
     int r = -ENOMEM;
 
     if (msgpack_zone_init(&zone, 4096)) {
-        r = objects_unpack(&zone, body, length, &object);
+        r = unpack(&zone, body, length, &object);
         if (r == 0 && object.type != MSGPACK_OBJECT_MAP)
             r = -EBADMSG;
         if (r == 0) {

@@ -47,7 +47,5 @@ void objects_answer(struct request *request, const void *body, size_t length, in
 /* A write's end that was not OK. */
 void objects_refuse(struct request *request, const struct errand_answer *answer);
 
-/* Unpacks; the zone is the caller's to destroy. 0, -EBADMSG or -ENOMEM. */
-int objects_unpack(msgpack_zone *zone, const void *body, size_t length, msgpack_object *ret_object);
 /* The row of a list that has that id; NULL: none has. */
 const msgpack_object *objects_find(const msgpack_object *list, struct core_text id);

@@ -7,6 +7,7 @@
 #include "writes.h"
 #include <errno.h>
 #include <proto/message.h>
+#include <proto/unpack.h>
 #include <string.h>
 
 #define PREFIX "payment/" /* no id has a slash */
@@ -30,7 +31,7 @@ static int read_row(const struct core_object *object, struct payment_refund *ret
 
     if (!msgpack_zone_init(&zone, 512))
         return -ENOMEM;
-    r = objects_unpack(&zone, object->body, object->body_length, &map);
+    r = unpack(&zone, object->body, object->body_length, &map);
     if (r == 0) {
         id = object_id(&map, "refund_id");
         memcpy(ret_refund->refund_id, id.data, id.length);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <msgpack.h>
+#include <proto/unpack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,7 +237,7 @@ static bool is_asked_for(struct serve *serve, const struct core_intent *intent,
 
     if (!msgpack_zone_init(&zone, 4096))
         return false;
-    is = objects_unpack(&zone, row->body, row->body_length, &map) == 0 &&
+    is = unpack(&zone, row->body, row->body_length, &map) == 0 &&
          is_said_to_be(&map, "customer_id", core_intent_owner(serve->core, intent->sequence)) &&
          is_said_to_be(&map, "product_id", write_payload_text(serve, intent, "product_id"));
     msgpack_zone_destroy(&zone);

@@ -1,12 +1,14 @@
 /*
  * What a stranger's bytes go through before anything is done with them: the scanner, in pieces of
  * a size that the input itself chooses, then the message, then the parameters. Whatever the scanner
- * passes, msgpack-c has to take; whatever is refused, has to come with a reason.
+ * passes, msgpack-c and we have to take for the same; whatever is refused, has to come with a
+ * reason.
  */
 #include "fuzz.h"
 #include <proto/frame.h>
 #include <proto/message.h>
 #include <proto/methods.h>
+#include <proto/unpack.h>
 #include <stdlib.h>
 
 #define REQUIRE(condition)                                                                         \
@@ -42,13 +44,14 @@ static void parse(msgpack_zone *zone, const uint8_t *data, size_t length)
 {
     const char *reason = NULL;
     struct message message;
-    msgpack_object object;
+    msgpack_object object, own;
     size_t offset = 0;
     int has_msgid, r;
 
     REQUIRE(msgpack_unpack((const char *)data, length, &offset, zone, &object) ==
             MSGPACK_UNPACK_SUCCESS);
     REQUIRE(offset == length);
+    REQUIRE(unpack(zone, data, length, &own) == 0 && own.type == object.type);
     r = message_parse(zone, data, length, &message, &has_msgid, &reason);
     if (r < 0)
         REQUIRE(reason != NULL);

@@ -1,6 +1,7 @@
 /* The frame scanner against tables, every way of arriving in pieces, and a model. */
 #include "bytes.h"
 #include "model.h"
+#include "same.h"
 #include <criterion/criterion.h>
 #include <msgpack.h>
 #include <proto/frame.h>
@@ -126,6 +127,7 @@ static void check_unpacks(const char *name, const uint8_t *data, size_t length)
     cr_assert_eq(msgpack_unpack((const char *)data, length, &offset, zone, &object),
                  MSGPACK_UNPACK_SUCCESS, "%s: msgpack-c refuses it", name);
     cr_assert_eq(offset, length, "%s", name);
+    cr_assert(unpacks_as_msgpack(data, length), "%s", name);
     msgpack_zone_free(zone);
 }
 
@@ -315,6 +317,7 @@ static void check_against_msgpack(const uint8_t *data, size_t length, size_t lim
         r = msgpack_unpack((const char *)data, whole, &offset, zone, &object);
         cr_assert_eq(r, MSGPACK_UNPACK_SUCCESS);
         cr_assert_eq(offset, whole);
+        cr_assert(unpacks_as_msgpack(data, whole));
         break;
     case FRAME_MORE:
         r = msgpack_unpack((const char *)data, length, &offset, zone, &object);
