@@ -104,7 +104,7 @@ void faults_deduct(struct sim *sim, int pair, int kind, const char *push_id, con
     sim_trace(sim, "upstream takes %lld for %s", (long long)taken, key);
     sim->executed_twice += push->executed > 0;
     push->executed += taken;
-    if (push->open)
+    if (push->open && !push->dropped) /* dropped in this very step it still counts as open */
         return;
     push->lost += taken;
     sim->lost_credits += (uint64_t)taken;
