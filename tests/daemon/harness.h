@@ -101,6 +101,11 @@ void harness_send_bytes(struct harness_connection *connection, const void *data,
 /* Sends a request without waiting; the parameters as for json_pack(). Answers its msgid. */
 uint32_t harness_send(struct harness_connection *connection, const char *method, const char *format,
                       ...);
+/* Starts a helper with one end of a socket pair as its connection to serve, waits until it is
+ * ready, and receives what it greets serve with: the notification `hello`. The other end is
+ * `ret_serve`. */
+void harness_helper_start(struct harness_process *process, const struct harness_start *start,
+                          const char *hello, struct harness_connection *ret_serve);
 /* Sends a response (of a helper). */
 void harness_answer(struct harness_connection *connection, uint32_t msgid, json_t *result);
 void harness_notify(struct harness_connection *connection, const char *method);

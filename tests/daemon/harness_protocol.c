@@ -417,3 +417,27 @@ const char *harness_text(const json_t *map, const char *key)
     cr_assert(json_is_string(value), "%s is no text in %s", key, json_dumps(map, 0));
     return json_string_value(value);
 }
+
+/* --- helpers --- */
+
+void harness_helper_start(struct harness_process *process, const struct harness_start *start,
+                          const char *hello, struct harness_connection *ret_serve)
+{
+    struct harness_start helper = *start;
+    struct harness_message message;
+    int fds[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    helper.fds[0].name = "serve";
+    helper.fds[0].fd = fds[1];
+    helper.fd_count = 1;
+    harness_process_start(process, &helper);
+    close(fds[1]);
+    harness_connection_init(ret_serve, fds[0]);
+    harness_process_wait_ready(process);
+    cr_assert(harness_receive(ret_serve, &message));
+    cr_assert_eq(message.type, 2);
+    cr_assert_str_eq(message.method, hello);
+    cr_assert_str_eq(harness_text(message.params, "version"), CREDITD_VERSION);
+    harness_message_deinit(&message);
+}

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,26 +46,13 @@ void rig_start(struct rig *rig)
 {
     const char *arguments[] = {"--config", rig->config_path, NULL};
     const char *const environment[] = {"CREDITD_TEST_SECRET=1", "LANG=C.UTF-8", "TZ=UTC", NULL};
-    struct harness_message hello;
-    int fds[2];
 
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    harness_process_start(&rig->process, &(struct harness_start){
-                                             .program = "creditd-hook",
-                                             .arguments = arguments,
-                                             .environment = environment,
-                                             .fds = {{"serve", fds[1]}},
-                                             .fd_count = 1,
-                                             .directory = &rig->directory,
-                                         });
-    close(fds[1]);
-    harness_connection_init(&rig->serve, fds[0]);
-    harness_process_wait_ready(&rig->process);
-    cr_assert(harness_receive(&rig->serve, &hello));
-    cr_assert_eq(hello.type, 2);
-    cr_assert_str_eq(hello.method, "hook.hello");
-    cr_assert_str_eq(harness_text(hello.params, "version"), CREDITD_VERSION);
-    harness_message_deinit(&hello);
+    harness_helper_start(&rig->process,
+                         &(struct harness_start){.program = "creditd-hook",
+                                                 .arguments = arguments,
+                                                 .environment = environment,
+                                                 .directory = &rig->directory},
+                         "hook.hello", &rig->serve);
 }
 
 void rig_deinit(struct rig *rig)

@@ -5,33 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static void start(struct rig *rig, const char *const *environment)
 {
     const char *arguments[] = {"--config", rig->config_path, NULL};
-    struct harness_message hello;
-    int fds[2];
 
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    harness_process_start(&rig->process, &(struct harness_start){
-                                             .program = "creditd-sync",
-                                             .arguments = arguments,
-                                             .environment = environment,
-                                             .fds = {{"serve", fds[1]}},
-                                             .fd_count = 1,
-                                             .directory = &rig->directory,
-                                         });
-    close(fds[1]);
-    harness_connection_init(&rig->serve, fds[0]);
-    harness_process_wait_ready(&rig->process);
-    cr_assert(harness_receive(&rig->serve, &hello));
-    cr_assert_eq(hello.type, 2);
-    cr_assert_str_eq(hello.method, "sync.hello");
-    cr_assert_str_eq(harness_text(hello.params, "version"), CREDITD_VERSION);
-    harness_message_deinit(&hello);
+    harness_helper_start(&rig->process,
+                         &(struct harness_start){.program = "creditd-sync",
+                                                 .arguments = arguments,
+                                                 .environment = environment,
+                                                 .directory = &rig->directory},
+                         "sync.hello", &rig->serve);
 }
 
 void rig_init_with(struct rig *rig, const struct upstream_step *steps, size_t count,

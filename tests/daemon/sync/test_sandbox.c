@@ -1,32 +1,10 @@
 /* creditd-sync and creditd-sandbox, both real: every form in which the sandbox can answer. */
-#include "rig.h"
-#include "sandbox_client.h"
+#include "pair.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include <util/macros.h>
-
-struct pair {
-    struct sandbox_process sandbox;
-    struct rig rig;
-};
-
-static void pair_init(struct pair *pair, const char *path)
-{
-    const char *const arguments[] = {"--api-key", RIG_KEY, NULL};
-    char url[80];
-
-    sandbox_process_start(&pair->sandbox, arguments);
-    snprintf(url, sizeof url, "%s%s", pair->sandbox.url, path);
-    rig_init(&pair->rig, NULL, 0, url);
-}
-
-static void pair_deinit(struct pair *pair)
-{
-    rig_deinit(&pair->rig);
-    sandbox_process_stop(&pair->sandbox);
-}
 
 static json_t *balance(struct pair *pair, const char *customer)
 {

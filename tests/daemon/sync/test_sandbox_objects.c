@@ -2,8 +2,7 @@
  * creditd-sync and creditd-sandbox, both real: customers, subscriptions, refunds and access, in
  * every form in which the sandbox can answer, and with the filters and answers that it can spoil.
  */
-#include "rig.h"
-#include "sandbox_client.h"
+#include "pair.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -11,27 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <util/macros.h>
-
-struct pair {
-    struct sandbox_process sandbox;
-    struct rig rig;
-};
-
-static void pair_init(struct pair *pair, const char *path)
-{
-    const char *const arguments[] = {"--api-key", RIG_KEY, NULL};
-    char url[80];
-
-    sandbox_process_start(&pair->sandbox, arguments);
-    snprintf(url, sizeof url, "%s%s", pair->sandbox.url, path);
-    rig_init(&pair->rig, NULL, 0, url);
-}
-
-static void pair_deinit(struct pair *pair)
-{
-    rig_deinit(&pair->rig);
-    sandbox_process_stop(&pair->sandbox);
-}
 
 /* One exchange whose parameters are JSON text; the answer is the caller's. */
 static json_t *exchange(struct pair *pair, const char *method, const char *params)
