@@ -11,12 +11,12 @@ static bool http_is_wanted(const struct config *config)
 }
 
 const struct role_spec role_specs[] = {
-    {"creditd-sandbox", "sandbox", ROLE_SANDBOX, NULL, false, false, NULL},
-    {"creditd-serve", "serve", ROLE_OWNER, NULL, false, false, NULL},
-    {"creditd-sync", "sync", ROLE_HELPER, SERVICE_FD_SYNC, true, true, NULL},
+    {"creditd-sandbox", "sandbox", ROLE_SANDBOX, NULL, false, false, false, NULL},
+    {"creditd-serve", "serve", ROLE_OWNER, NULL, false, false, true, NULL},
+    {"creditd-sync", "sync", ROLE_HELPER, SERVICE_FD_SYNC, true, true, true, NULL},
     /* Also where no hook is configured: a reload may bring the first. */
-    {"creditd-hook", "hook", ROLE_HELPER, SERVICE_FD_HOOK, false, true, NULL},
-    {"creditd-http", "http", ROLE_FRONT, NULL, false, false, http_is_wanted},
+    {"creditd-hook", "hook", ROLE_HELPER, SERVICE_FD_HOOK, false, true, false, NULL},
+    {"creditd-http", "http", ROLE_FRONT, NULL, false, false, false, http_is_wanted},
 };
 const size_t role_spec_count = ARRAY_SIZE(role_specs);
 

@@ -22,6 +22,7 @@ struct role_spec {
     const char *channel; /* of a helper: the name under which serve listens for it */
     bool holds_key;      /* gets the API key, the address of upstream and credentials */
     bool reaches_out;    /* gets the proxies and the certificates */
+    bool is_needed;      /* creditd is not ready without it */
     bool (*is_wanted)(const struct config *config); /* NULL: always */
 };
 

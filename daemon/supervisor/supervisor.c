@@ -68,16 +68,27 @@ static void reload(struct supervisor *supervisor)
             reload_role(&supervisor->roles[i]);
 }
 
+/* One that is not needed may have an address or a program wrong: apps do not wait until somebody
+ * puts it right. */
+static bool is_waited_for(const struct role *role)
+{
+    return role->spec->kind != ROLE_SANDBOX && !role->ready &&
+           (role->spec->is_needed || !role->has_ended);
+}
+
 static void announce(struct supervisor *supervisor)
 {
     const char *url = supervisor->sandbox.url;
 
+    if (supervisor->announced || supervisor->stopping)
+        return;
+    for (size_t i = 0; i < supervisor->role_count; i++)
+        if (is_waited_for(&supervisor->roles[i]))
+            return;
+    supervisor->announced = true;
     for (size_t i = 0; i < supervisor->role_count; i++)
         if (supervisor->roles[i].spec->kind != ROLE_SANDBOX && !supervisor->roles[i].ready)
-            return;
-    if (supervisor->announced)
-        return;
-    supervisor->announced = true;
+            log_warning("ready without %s", supervisor->roles[i].spec->executable);
     printf("creditd: ready on %s%s%s\n", supervisor->sockets.client_path,
            url ? ", sandbox on " : "", url ? url : "");
     if (fflush(stdout))
@@ -97,8 +108,7 @@ static void role_notified(struct supervisor *supervisor, struct role *role)
         if (role->reload_wanted)
             reload_role(role);
         role->reload_wanted = false;
-        if (!supervisor->stopping)
-            announce(supervisor);
+        announce(supervisor);
     }
 }
 
@@ -139,6 +149,8 @@ static void role_ended(struct supervisor *supervisor, struct role *role, int sta
     wait = backoff_wait(&role->backoff, now - role->started_ms);
     role->start_at_ms = now + wait;
     say_how_it_ended(role, status, wait);
+    role->has_ended = true;
+    announce(supervisor);
 }
 
 /* All that have ended, also strangers: in a container we may be process 1. */

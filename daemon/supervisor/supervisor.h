@@ -33,6 +33,7 @@ struct role {
     pid_t pid; /* 0: down */
     bool ready;
     bool was_ever_ready;
+    bool has_ended;     /* once at least */
     bool reload_wanted; /* a SIGHUP came before it was ready to take one */
     bool told_to_stop;
     bool was_ever_started;
@@ -51,7 +52,7 @@ struct supervisor {
     struct backoff backoff; /* what each role begins with */
     int64_t stop_timeout_ms;
     int signal_fd;
-    bool announced; /* that all are ready; said once */
+    bool announced; /* that all are ready which are needed; said once */
     bool stopping;
     enum role_kind stop_phase;
     int64_t kill_at_ms; /* NEVER: not (yet) */

@@ -305,6 +305,52 @@ Test(start, ready_when_all_are_and_say_so_themselves)
     actor_free(again);
 }
 
+/* Its addresses may all be taken; it is started again until they are not. */
+Test(start, ready_without_http_where_that_ends)
+{
+    const char *const variables[] = {"CREDITD_RESTART_DELAYS=1ms,1ms,1h", NULL};
+    struct actor *serve, *sync, *http;
+
+    stage_write(stage, "creditd.conf", "[http]\nlocal = /nowhere/http.sock\n");
+    stage_start(stage, NULL, variables);
+    serve = stage_actor(stage, "creditd-serve");
+    sync = stage_actor(stage, "creditd-sync");
+    http = stage_actor(stage, "creditd-http");
+    actor_tell(http, "exit 1");
+    stage_error(stage, "creditd-http ended with status 1");
+    actor_free(http);
+    http = stage_actor(stage, "creditd-http");
+    actor_tell(serve, "ready");
+    actor_tell(sync, "ready");
+    stage_output(stage, "creditd: ready on ");
+    stage_error(stage, "ready without creditd-http");
+    actor_free(serve);
+    actor_free(sync);
+    actor_free(http);
+}
+
+/* Nothing else comes that could bring it up. */
+Test(start, ready_when_http_has_ended_last)
+{
+    const char *const variables[] = {"CREDITD_RESTART_DELAYS=1h,1h,1h", NULL};
+    struct actor *serve, *sync, *http;
+
+    stage_write(stage, "creditd.conf", "[http]\nlocal = /nowhere/http.sock\n");
+    stage_start(stage, NULL, variables);
+    serve = stage_actor(stage, "creditd-serve");
+    sync = stage_actor(stage, "creditd-sync");
+    http = stage_actor(stage, "creditd-http");
+    actor_tell(serve, "ready");
+    actor_tell(sync, "ready");
+    actor_tell(http, "ping");
+    actor_expect(http, "pong");
+    actor_tell(http, "exit 1");
+    stage_output(stage, "creditd: ready on ");
+    actor_free(serve);
+    actor_free(sync);
+    actor_free(http);
+}
+
 Test(start, of_two_on_one_socket_the_second_gives_up)
 {
     struct actor *serve, *sync;
