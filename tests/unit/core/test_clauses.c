@@ -209,6 +209,20 @@ Test(clause, P3_a_disagreement_between_two_empty_readings)
     stage_await(&stage, EXCHANGE_PUSH, DOUBT);
 }
 
+/* Row and balance are not written together there: who looks in between sees two stories. */
+Test(clause, P3_two_stories_may_become_one)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_push(&stage, EXCHANGE_UNANSWERED);
+    struct stage_row row = {"ct_1", push.push_id, 5, DOUBT};
+    stage_look(&stage, 2 * DOUBT, NULL, 0, 95, 5);
+    stage_look(&stage, DOUBT, &row, 1, 100, 0);
+    cr_expect_eq(stage_only_push(&stage).state, CORE_PUSH_DOUBT);
+    stage_look(&stage, DOUBT, &row, 1, 95, 5);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 5);
+}
+
 /* Where upstream tells no time, its clock may be minutes from ours. */
 Test(clause, P3_without_a_date_rows_may_look_older_than_the_push)
 {

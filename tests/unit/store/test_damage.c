@@ -332,6 +332,34 @@ Test(damage, J5_a_missing_segment)
     check_refused(-EUCLEAN, "0000000000000002.journal: missing");
 }
 
+Test(damage, J5_a_missing_first_segment_that_is_not_in_the_store)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+
+    fill_segments(3);
+    path = path_of(&keeper, FIRST);
+    cr_assert_eq(unlink(path), 0);
+    check_refused(-EUCLEAN, "0000000000000001.journal: missing, and not yet in the store");
+}
+
+Test(damage, J5_the_segments_that_the_store_has_records_of_are_missing)
+{
+    char name[64];
+
+    keeper_open(&keeper);
+    while (keeper.place >> 32 < 3)
+        keeper_wait_durable(&keeper, keeper_append(&keeper, true));
+    keeper_close(&keeper, true);
+    for (uint64_t number = 3; number < 8; number++) {
+        CLEANUP(cleanup_free) char *path = NULL;
+
+        (void)snprintf(name, sizeof(name), "journal/%016lu.journal", (unsigned long)number);
+        path = path_of(&keeper, name);
+        (void)unlink(path);
+    }
+    check_refused(-EUCLEAN, "0000000000000003.journal: missing, though the store has records");
+}
+
 /* Of the history, which start does not read; its walkers will. */
 Test(damage, J5_a_missing_segment_that_is_in_the_store)
 {
