@@ -4,6 +4,7 @@
  */
 #include "stage.h"
 
+#include <core/record.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -303,4 +304,48 @@ Test(clause, P3_more_than_upstream_has_left)
     struct exchange first = stage_push(&stage, EXCHANGE_UNANSWERED), next;
     next = lost_in_vain(97);
     expect_another(&first, &next, 30);
+}
+
+/* The product's row, as the latest record that has one leaves it. */
+static struct core_product product_row(void)
+{
+    struct core_product row = {0};
+    for (size_t i = stage.count; i-- > 0;) {
+        struct record_image image;
+        struct record record;
+        cr_assert_eq(record_decode(stage.records[i].bytes, stage.records[i].size, &record), 0);
+        for (size_t at = 0; record_next_image(&record, &at, &image);) {
+            if (image.table != TABLE_PRODUCT)
+                continue;
+            cr_assert_eq(image.value_length, sizeof(row));
+            memcpy(&row, image.value, sizeof(row));
+            return row;
+        }
+    }
+    cr_assert_fail("no record has a product");
+    return row;
+}
+
+/* 50 units were sent as 5 credits; upstream takes 25 or more for one. */
+Test(clause, P4_what_to_put_under_products)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_end_push(&stage, &exchange, 2, 98);
+    cr_expect_eq(product_row().parked, 1);
+    cr_expect_eq(product_row().suggested, 25);
+}
+
+/* … also where only the history tells what was taken. */
+Test(clause, P4_of_a_push_that_was_looked_up)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_push(&stage, EXCHANGE_UNANSWERED);
+    struct stage_row row = {"ct_1", push.push_id, 2, 1000};
+    stage_look(&stage, 2 * DOUBT, &row, 1, 98, 2);
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().pushed_total, 2);
+    cr_expect_eq(product_row().parked, 1);
+    cr_expect_eq(product_row().suggested, 25);
+    cr_expect_eq(pushed_soon(98, 2), 0);
 }

@@ -413,6 +413,18 @@ Test(damage, J5_a_short_segment)
     check_refused(-EUCLEAN, "0000000000000002.journal: offset 0: its header or size");
 }
 
+/* As short as a segment may be, and not what its header says. */
+Test(damage, J5_a_segment_cut_to_the_size_of_another)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+
+    keeper.options.segment_size = 128 * 1024;
+    fill_segments(2);
+    path = path_of(&keeper, SECOND);
+    cr_assert_eq(truncate(path, 64 * 1024), 0);
+    check_refused(-EUCLEAN, "0000000000000002.journal: offset 0: its header or size");
+}
+
 Test(damage, J5_segments_out_of_order)
 {
     CLEANUP(cleanup_free) char *one = NULL;
