@@ -45,7 +45,7 @@ static bool is_there(const struct hook *hook)
 static uint64_t room(const struct hook *hook)
 {
     uint64_t beyond = hook->shown - hook_place(hook);
-    size_t count = hook->open.count - hook->covered + hook->behind_count;
+    size_t count = hook_rows(hook);
 
     if (beyond >= DELIVERY_WINDOW || count >= CORE_DELIVERIES_MAX)
         return 0;
@@ -161,7 +161,7 @@ static bool next_of(struct core *core, struct hook *hook, int64_t now,
         return false;
     }
     struct delivery *delivery = lane->first;
-    delivery->running = true;
+    delivery_set_running(delivery, true);
     lane->running = delivery;
     hook->running++;
     lane_update(hook, lane, now);

@@ -17,8 +17,9 @@
  * What is parked has left its lane.
  *
  * A lane gets LANE_ROWS rows for what waits in it, and no more, or one customer would fill the
- * table. From then on it is *behind*: one row, BEHIND, says from which event on, and until it has
- * caught up nothing new is kept of that customer. When all that was kept is over, the events from
+ * table; and only one where the hook has ROWS_MANY already, or a few hundred would. From then on it
+ * is *behind*: one row, BEHIND, says from which event on, and until it has caught up nothing new is
+ * kept of that customer. When all that was kept is over, the events from
  * that one on are gone through once more, in a *pass* for all lanes that are as far as that, and
  * each keeps LANE_BATCH at most. Those are *covered*: they have no row, since the lane's stands
  * before them; it moves on with each that is over or gets one. What the place has passed is always
@@ -35,6 +36,7 @@
 /* In the key of a row BEHIND, whose number may be that of a delivery as well. */
 #define DELIVERY_BEHIND_BIT (UINT64_C(1) << 63)
 #define LANE_ROWS 4u
+#define ROWS_MANY (CORE_DELIVERIES_MAX / 4)
 #define LANE_BATCH 16u
 
 struct lane;
@@ -106,6 +108,7 @@ struct hook {
     uint64_t scan;  /* what the pass is shown next */
     bool pass_turn; /* the pass is next to be shown something, if both want */
     size_t fresh, running, ended;
+    size_t waiting, failed; /* open, and not running */
     uint64_t delivered, failures, lost;
     int64_t retry_at; /* the ledger has refused a record: not before */
 };
@@ -119,6 +122,14 @@ static inline struct hook *hook_at(const struct core *core, unsigned index)
 struct hook *hook_get(struct core *core, unsigned index);
 void hook_free(struct core *core, struct hook *hook);
 struct delivery *delivery_find(const struct hook *hook, uint64_t number);
+/* What counts for CORE_DELIVERIES_MAX. */
+static inline size_t hook_rows(const struct hook *hook)
+{
+    return hook->open.count - hook->covered + hook->behind_count;
+}
+/* Its row, or whether it runs, changes: the sums over all that are open follow. */
+void delivery_set_row(struct delivery *delivery, const struct delivery_image *row);
+void delivery_set_running(struct delivery *delivery, bool running);
 struct lane *lane_of(const struct core *core, const struct hook *hook, struct core_text customer);
 /* Made if it is not there; NULL: no memory. lane_update frees one that is empty. */
 struct lane *lane_get(const struct core *core, struct hook *hook, struct core_text customer);
@@ -184,4 +195,7 @@ int behind_record_end(struct core *core, struct hook *hook, struct behind *behin
 /* Some of what is parked, the oldest. There is some. */
 int hook_drop_parked(struct core *core, struct hook *hook, uint32_t uid, int64_t now,
                      uint64_t *ret_sequence);
+/* Rows of these, which have rows already, as they are by now. */
+int hook_record_rows(struct core *core, struct hook *hook, struct delivery *const *deliveries,
+                     size_t count, uint32_t uid, int64_t now, uint64_t *ret_sequence);
 int hook_record_end(struct core *core, struct delivery *delivery, int64_t now);

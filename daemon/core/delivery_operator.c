@@ -21,6 +21,8 @@ bool core_hook_summary(const struct core *core, unsigned index,
         return false;
     *ret_summary = (struct core_hook_summary){
         .number = hook_place(hook),
+        .waiting = hook->waiting,
+        .failed = hook->failed,
         .running = hook->running,
         .parked = hook->parked.count,
         .behind = hook->behind_count,
@@ -29,23 +31,26 @@ bool core_hook_summary(const struct core *core, unsigned index,
         .lost = hook->lost,
         .oldest = oldest(hook),
     };
-    for (const struct delivery *delivery = hook->open.first; delivery; delivery = delivery->next) {
-        ret_summary->waiting += !delivery->running && delivery->row.state == CORE_DELIVERY_WAITING;
-        ret_summary->failed += !delivery->running && delivery->row.state == CORE_DELIVERY_FAILED;
-    }
     return true;
 }
 
 /* A new beginning: its age counts from the next failure on. */
-static int retry(struct core *core, struct delivery *delivery, uint32_t uid, int64_t now,
-                 uint64_t *ret_sequence)
+static struct delivery_image as_new(const struct delivery *delivery)
 {
-    bool parked = delivery->parked;
     struct delivery_image next = delivery->row;
 
     next.state = CORE_DELIVERY_WAITING;
     next.attempt = 1;
     next.first_failed_at = next.due_at = 0;
+    return next;
+}
+
+static int retry(struct core *core, struct delivery *delivery, uint32_t uid, int64_t now,
+                 uint64_t *ret_sequence)
+{
+    bool parked = delivery->parked;
+    struct delivery_image next = as_new(delivery);
+
     int r = parked ? delivery_unpark(core, delivery->hook, delivery) : 0;
     if (r < 0)
         return r;
@@ -67,31 +72,88 @@ static int drop(struct core *core, struct delivery *delivery, uint32_t uid, int6
     return r;
 }
 
-/* From the last to the first: what is put back into a lane then stands at its head. */
-static int retry_list(struct core *core, const struct delivery_list *list, uint32_t uid,
-                      int64_t now, uint64_t *ret_sequence)
-{
-    struct delivery *previous;
-    int result = CORE_NOT_FOUND;
+/* --- all of a hook's --- */
 
-    for (struct delivery *delivery = list->last; delivery; delivery = previous) {
-        previous = delivery->previous;
-        if (delivery->running || delivery->row.state == CORE_DELIVERY_WAITING)
-            continue;
-        result = retry(core, delivery, uid, now, ret_sequence);
-        if (result < 0)
-            return result;
+#define STEP 200u /* in one record */
+#define STEPS 10u /* at a time: others want the loop, too */
+
+/* Those that are tried again with one record, and how they were. */
+struct step {
+    struct delivery *deliveries[STEP];
+    struct delivery_image before[STEP];
+    bool parked[STEP];
+    size_t count;
+};
+
+static int step_add(struct core *core, struct step *step, struct delivery *delivery)
+{
+    struct delivery_image next = as_new(delivery);
+    size_t i = step->count;
+
+    step->parked[i] = delivery->parked;
+    step->before[i] = delivery->row;
+    int r = delivery->parked ? delivery_unpark(core, delivery->hook, delivery) : 0;
+    if (r < 0)
+        return r;
+    delivery_set_row(delivery, &next);
+    step->deliveries[step->count++] = delivery;
+    return 0;
+}
+
+static int step_end(struct core *core, struct hook *hook, struct step *step, uint32_t uid,
+                    int64_t now, uint64_t *ret_sequence)
+{
+    int r = hook_record_rows(core, hook, step->deliveries, step->count, uid, now, ret_sequence);
+
+    for (size_t i = 0; i < step->count; i++) {
+        struct delivery *delivery = step->deliveries[i];
+        if (r < 0)
+            delivery_set_row(delivery, &step->before[i]);
+        if (r < 0 && step->parked[i])
+            delivery_park(hook, delivery, now);
+        else
+            lane_update(hook, delivery->lane, now);
     }
-    return result;
+    return r;
+}
+
+/* From the first to the last: what is of one customer stays in order, whenever the rest follows. */
+static int retry_list(struct core *core, struct hook *hook, const struct delivery_list *list,
+                      unsigned *steps, uint32_t uid, int64_t now, uint64_t *ret_sequence)
+{
+    struct delivery *delivery = list->first, *next;
+    int r = CORE_NOT_FOUND;
+
+    while (delivery) {
+        struct step step;
+        int added = 0;
+
+        step.count = 0;
+        for (; delivery && added == 0 && step.count < STEP; delivery = next) {
+            next = delivery->next;
+            if (!delivery->running && delivery->row.state != CORE_DELIVERY_WAITING)
+                added = *steps > 0 ? step_add(core, &step, delivery) : CORE_LOAD;
+        }
+        if (step.count > 0) {
+            r = step_end(core, hook, &step, uid, now, ret_sequence);
+            --*steps;
+        }
+        if (r < 0 || added != 0)
+            return r < 0 ? r : added;
+    }
+    return r;
 }
 
 static int retry_all(struct core *core, struct hook *hook, uint32_t uid, int64_t now,
                      uint64_t *ret_sequence)
 {
-    int failed = retry_list(core, &hook->open, uid, now, ret_sequence);
-    int parked = failed < 0 ? failed : retry_list(core, &hook->parked, uid, now, ret_sequence);
+    unsigned steps = STEPS;
+    int failed = retry_list(core, hook, &hook->open, &steps, uid, now, ret_sequence);
+    int parked = failed == CORE_OK || failed == CORE_NOT_FOUND
+                     ? retry_list(core, hook, &hook->parked, &steps, uid, now, ret_sequence)
+                     : failed;
 
-    return parked < 0 ? parked : failed == CORE_OK ? CORE_OK : parked;
+    return parked == CORE_NOT_FOUND ? failed : parked;
 }
 
 static int drop_all_parked(struct core *core, struct hook *hook, uint32_t uid, int64_t now,
@@ -99,9 +161,9 @@ static int drop_all_parked(struct core *core, struct hook *hook, uint32_t uid, i
 {
     int r = CORE_NOT_FOUND;
 
-    while (r >= 0 && hook->parked.count > 0)
+    for (unsigned i = 0; i < STEPS && r >= 0 && hook->parked.count > 0; i++)
         r = hook_drop_parked(core, hook, uid, now, ret_sequence);
-    return r;
+    return r == CORE_OK && hook->parked.count > 0 ? CORE_LOAD : r;
 }
 
 typedef int (*order_function)(struct core *core, struct delivery *delivery, uint32_t uid,

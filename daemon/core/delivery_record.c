@@ -79,11 +79,11 @@ static void work_init(struct record_work *work, const struct hook *hook)
 
 static bool is_lane_full(const struct delivery *delivery)
 {
-    unsigned before = 0;
+    unsigned before = 0, most = hook_rows(delivery->hook) < ROWS_MANY ? LANE_ROWS : 1;
 
-    while (before < LANE_ROWS && (delivery = delivery->lane_previous))
+    while (before < most && (delivery = delivery->lane_previous))
         before++;
-    return before == LANE_ROWS;
+    return before == most;
 }
 
 /* Whether the record that is being made puts its lane behind: it is forgotten then. */
@@ -252,7 +252,7 @@ int delivery_record(struct core *core, struct delivery *delivery, const struct d
     fresh_have_rows(hook, delivery->number, now);
     delivery->has_row = next != NULL;
     if (next)
-        delivery->row = *next;
+        delivery_set_row(delivery, next);
     if (goes) {
         delivery_free(hook, goes, now);
         hook->lost++;
@@ -315,6 +315,22 @@ int hook_drop_parked(struct core *core, struct hook *hook, uint32_t uid, int64_t
     return 0;
 }
 
+int hook_record_rows(struct core *core, struct hook *hook, struct delivery *const *deliveries,
+                     size_t count, uint32_t uid, int64_t now, uint64_t *ret_sequence)
+{
+    struct record_work work;
+
+    work_init(&work, hook);
+    for (size_t i = 0; i < count; i++)
+        add_row(&work, deliveries[i]);
+    int r = work_append(core, &work, hook, hook_place(hook), uid, now);
+    if (r < 0)
+        return r;
+    hook->row = work.place;
+    *ret_sequence = work.append.sequence;
+    return 0;
+}
+
 void hook_record_place(struct core *core, struct hook *hook, bool at_once, int64_t now)
 {
     uint64_t place = hook_place(hook);
@@ -371,7 +387,7 @@ int hook_record_end(struct core *core, struct delivery *delivery, int64_t now)
     hook->ended -= delivery->ended;
     delivery->ended = false;
     hook->running--;
-    delivery->running = false;
+    delivery_set_running(delivery, false);
     lane->running = NULL;
     hook->failures += failed;
     hook->delivered += delivery->end == CORE_DELIVERY_OK;

@@ -220,7 +220,7 @@ static const char *check_behinds(const struct hook *hook)
 
 static const char *check_hook(const struct hook *hook)
 {
-    size_t fresh = 0, running = 0, ended = 0;
+    size_t fresh = 0, running = 0, ended = 0, waiting = 0, failed = 0;
     const struct map_entry *entry;
     const char *what = check_list(hook, &hook->open, false);
 
@@ -232,11 +232,14 @@ static const char *check_hook(const struct hook *hook)
         fresh += delivery_is_fresh(delivery);
         running += delivery->running;
         ended += delivery->ended;
+        waiting += !delivery->running && delivery->row.state == CORE_DELIVERY_WAITING;
+        failed += !delivery->running && delivery->row.state == CORE_DELIVERY_FAILED;
     }
     for (size_t position = 0; !what && (entry = map_next(&hook->lanes, &position));)
         what = check_lane(hook, (const struct lane *)(uintptr_t)entry->value);
     if (!what && (hook->open.count + hook->parked.count != hook->deliveries.count ||
-                  fresh != hook->fresh || running != hook->running || ended != hook->ended))
+                  fresh != hook->fresh || running != hook->running || ended != hook->ended ||
+                  waiting != hook->waiting || failed != hook->failed))
         what = "the numbers of deliveries are wrong";
     if (!what && fresh > DELIVERY_WINDOW)
         what = "more events are shown than a record can have rows for";

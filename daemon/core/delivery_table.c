@@ -16,7 +16,8 @@ _Static_assert(offsetof(struct delivery, customer) ==
 
 void delivery_list_insert(struct delivery_list *list, struct delivery *delivery)
 {
-    struct delivery *after = list->hint ? list->hint : list->last;
+    bool is_last = list->last && list->last->number < delivery->number;
+    struct delivery *after = is_last || !list->hint ? list->last : list->hint;
 
     while (after && after->next && after->next->number < delivery->number)
         after = after->next;
@@ -32,7 +33,8 @@ void delivery_list_insert(struct delivery_list *list, struct delivery *delivery)
         after->next = delivery;
     else
         list->first = delivery;
-    list->hint = delivery;
+    if (!is_last) /* what is new must not lead away from where a pass is */
+        list->hint = delivery;
     list->count++;
 }
 
@@ -187,15 +189,46 @@ static void leave_lane(struct hook *hook, struct delivery *delivery, int64_t now
     lane_update(hook, lane, now);
 }
 
+/* In the sums, or out of them. */
+static void tally(struct delivery *delivery, bool in)
+{
+    struct hook *hook = delivery->hook;
+    size_t one = in ? 1 : SIZE_MAX;
+
+    if (delivery->parked || delivery->running)
+        return;
+    if (delivery->row.state == CORE_DELIVERY_WAITING)
+        hook->waiting += one;
+    else if (delivery->row.state == CORE_DELIVERY_FAILED)
+        hook->failed += one;
+}
+
+void delivery_set_row(struct delivery *delivery, const struct delivery_image *row)
+{
+    tally(delivery, false);
+    delivery->row = *row;
+    tally(delivery, true);
+}
+
+void delivery_set_running(struct delivery *delivery, bool running)
+{
+    tally(delivery, false);
+    delivery->running = running;
+    tally(delivery, true);
+}
+
 void delivery_enter(struct hook *hook, struct lane *lane, struct delivery *delivery)
 {
     delivery_list_insert(&hook->open, delivery);
     lane_insert(lane, delivery);
+    delivery->parked = false;
+    tally(delivery, true);
 }
 
 void delivery_park(struct hook *hook, struct delivery *delivery, int64_t now)
 {
     leave_lane(hook, delivery, now);
+    tally(delivery, false);
     list_take_out(&hook->open, delivery);
     delivery_list_insert(&hook->parked, delivery);
     delivery->parked = true;
@@ -210,7 +243,6 @@ int delivery_unpark(struct core *core, struct hook *hook, struct delivery *deliv
         return -ENOMEM;
     list_take_out(&hook->parked, delivery);
     delivery_enter(hook, lane, delivery);
-    delivery->parked = false;
     return 0;
 }
 
@@ -316,6 +348,7 @@ int delivery_new(struct core *core, struct hook *hook, const struct core_event *
 void delivery_free(struct hook *hook, struct delivery *delivery, int64_t now)
 {
     leave_lane(hook, delivery, now);
+    tally(delivery, false);
     list_take_out(delivery->parked ? &hook->parked : &hook->open, delivery);
     map_remove(&hook->deliveries, hash_number(delivery->number));
     free(delivery);

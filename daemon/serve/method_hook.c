@@ -251,7 +251,12 @@ static void answer_order(struct request *request, unsigned hook, uint64_t number
     }
 }
 
-int method_hook_retry(struct request *request)
+typedef int (*order_function)(struct core *core, unsigned hook, uint64_t number, uint32_t uid,
+                              int64_t now, uint64_t *ret_sequence);
+
+/* All of a hook's may be very many: some now, and more of them when those are on the disk. */
+static int order(struct request *request, order_function give, const char *state,
+                 const char *nothing)
 {
     uint64_t number, sequence = 0;
     unsigned hook;
@@ -259,23 +264,23 @@ int method_hook_retry(struct request *request)
 
     if (!given_hook(request, &hook) || !given_sequence(request, &number))
         return REQUEST_ANSWERED;
-    r = core_delivery_retry(request->serve->core, hook, number, request->connection->peer.uid,
-                            serve_now(request->serve), &sequence);
-    answer_order(request, hook, number, r, "retried",
-                 "nothing of that hook has failed or is parked", sequence);
+    r = give(request->serve->core, hook, number, request->connection->peer.uid,
+             serve_now(request->serve), &sequence);
+    if (r == CORE_LOAD || r == -EAGAIN)
+        return REQUEST_ROOM;
+    if (r == CORE_NOT_FOUND && number == 0 && request->parked != NULL)
+        r = CORE_OK; /* what there was has been seen to, or has gone its way meanwhile */
+    answer_order(request, hook, number, r, state, nothing, sequence);
     return REQUEST_ANSWERED;
+}
+
+int method_hook_retry(struct request *request)
+{
+    return order(request, core_delivery_retry, "retried",
+                 "nothing of that hook has failed or is parked");
 }
 
 int method_hook_drop(struct request *request)
 {
-    uint64_t number, sequence = 0;
-    unsigned hook;
-    int r;
-
-    if (!given_hook(request, &hook) || !given_sequence(request, &number))
-        return REQUEST_ANSWERED;
-    r = core_delivery_drop(request->serve->core, hook, number, request->connection->peer.uid,
-                           serve_now(request->serve), &sequence);
-    answer_order(request, hook, number, r, "dropped", "nothing of that hook is parked", sequence);
-    return REQUEST_ANSWERED;
+    return order(request, core_delivery_drop, "dropped", "nothing of that hook is parked");
 }

@@ -68,7 +68,7 @@ struct serve {
     struct list connections;
     uint64_t connection_count;
     uint64_t requests_total, requests_refused;
-    uint64_t objects_unkept; /* came in too large to be kept */
+    uint64_t objects_unkept;     /* came in too large to be kept */
     struct core_summary summary; /* as of that turn and sequence: it may cost a walk */
     uint64_t summary_turn, summary_sequence;
     msgpack_sbuffer answer;   /* of the request at hand */

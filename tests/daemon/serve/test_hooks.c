@@ -2,6 +2,7 @@
  * Hooks, with the test in the place of creditd-hook: what it is asked to run, in which order, what
  * its answers lead to, and what hook.list, hook.retry and hook.drop say.
  */
+#include "event_helpers.h"
 #include "fixture.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -307,6 +308,59 @@ HOOK_TEST(all_that_is_parked_is_dropped, HOOKS "park_after = 0s\n")
     cr_assert(json_is_null(json_object_get(result, "sequence")));
     json_decref(result);
     cr_assert_eq(figure("on_credits_low", "parked"), 0);
+}
+
+static void fail_all(int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct harness_message message;
+
+        cr_assert(harness_receive(&hook, &message));
+        cr_assert_str_eq(message.method, "hook.run");
+        answer(message.msgid, "failed", 0, "no such file");
+        harness_message_deinit(&message);
+    }
+}
+
+/* More than are seen to in one turn of the loop: the answer comes when all are. */
+HOOK_TEST(very_many_that_are_parked_are_seen_to,
+          "[hooks]\non_event = /bin/true\npark_after = 0s\nconcurrency = 64\n")
+{
+    enum { COUNT = 2500, BATCH = 100 };
+    json_t *result;
+
+    come();
+    for (int i = 1; i <= COUNT; i++) {
+        event_send(&fixture.client, i);
+        if (i % BATCH != 0)
+            continue;
+        for (int k = 0; k < BATCH; k++) {
+            struct harness_message message;
+
+            cr_assert(harness_receive(&fixture.client, &message));
+            cr_assert_not_null(message.result);
+            harness_message_deinit(&message);
+        }
+        fail_all(BATCH);
+    }
+    wait_figure("on_event", "parked", COUNT);
+    harness_connection_deinit(&hook);
+    fixture_wait_status(&fixture, "hooks.parked", COUNT);
+    result = harness_call(&fixture.client, "hook.retry", "{s:s}", "hook", "on_event");
+    cr_assert_str_eq(harness_text(result, "state"), "retried");
+    json_decref(result);
+    cr_expect_eq(figure("on_event", "parked"), 0);
+    cr_expect_eq(figure("on_event", "waiting") + figure("on_event", "running"), COUNT);
+    come();
+    fail_all(COUNT);
+    wait_figure("on_event", "parked", COUNT);
+    result = harness_call(&fixture.client, "hook.drop", "{s:s}", "hook", "on_event");
+    cr_assert_str_eq(harness_text(result, "state"), "dropped");
+    json_decref(result);
+    cr_expect_eq(figure("on_event", "parked"), 0);
+    fixture_check_error(
+        harness_call_error(&fixture.client, "hook.drop", "{s:s}", "hook", "on_event"), "not_found",
+        NULL, NULL);
 }
 
 HOOK_TEST(a_customer_that_is_behind_is_listed,

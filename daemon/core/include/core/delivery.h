@@ -11,9 +11,10 @@
  * different customers side by side. What was under way when anything died is delivered again: at
  * least once, in order for each customer.
  *
- * Of a customer only a few events that wait get rows. For more it has one that says from which
- * number on it is behind; when it is through with those few, the hook is shown the events from that
- * number to its place again, which is how they come back.
+ * Of a customer only a few events that wait get rows, and none but the first where there are many
+ * rows already. For more it has one that says from which number on it is behind; when it is through
+ * with those few, the hook is shown the events from that number to its place again, which is how
+ * they come back.
  *
  * A delivery that has failed for longer than park_after is parked: it waits for an operator and
  * holds nobody up any more. At most CORE_DELIVERIES_MAX rows a hook are kept of what is not parked;
@@ -54,8 +55,8 @@ int core_subscriber_drop(struct core *core, uint32_t uid, struct core_text name,
 /* --- hooks --- */
 
 #define CORE_HOOKS_MAX 32u
-#define CORE_DELIVERIES_MAX 4096u /* rows of one hook, but for what is parked */
-#define CORE_PARKED_MAX 65536u    /* of one hook */
+#define CORE_DELIVERIES_MAX 65536u /* rows of one hook, but for what is parked */
+#define CORE_PARKED_MAX 65536u     /* of one hook */
 
 struct core_hook_policy {
     uint32_t types;               /* bits 1 << enum core_event_type; 0: there is no such hook */
@@ -138,7 +139,8 @@ bool core_each_delivery(const struct core *core, unsigned hook, size_t *position
 bool core_delivery_get(const struct core *core, unsigned hook, uint64_t number,
                        struct core_delivery *ret_delivery);
 /* Operators. number 0: all of that hook that has failed or is parked; drop: all that is parked.
- * CORE_OK, CORE_NOT_FOUND; CORE_MAY_HAVE_RUN: it is under way. The uid is recorded. */
+ * CORE_OK, CORE_NOT_FOUND; CORE_MAY_HAVE_RUN: it is under way; CORE_LOAD: that were enough of them
+ * for now, and there are more: to be called again. The uid is recorded. */
 int core_delivery_retry(struct core *core, unsigned hook, uint64_t number, uint32_t uid,
                         int64_t now, uint64_t *ret_sequence);
 int core_delivery_drop(struct core *core, unsigned hook, uint64_t number, uint32_t uid, int64_t now,
