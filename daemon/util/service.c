@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <util/macros.h>
@@ -114,10 +115,11 @@ char *service_credential_path(const char *name)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     CLEANUP(cleanup_free) char *path = NULL;
+    struct stat status;
 
     if (!directory || asprintf(&path, "%s/%s", directory, name) < 0)
         return NULL;
-    if (access(path, F_OK) < 0)
+    if (stat(path, &status) < 0 || status.st_size <= 1)
         return NULL;
     return TAKE_PTR(path);
 }

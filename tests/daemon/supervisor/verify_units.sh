@@ -37,6 +37,23 @@ grep -q '^SocketMode=0660' "$units/creditd-http.socket"
 for role in $(sed -n 's|^ExecStart=.*/||p' "$units"/*.service); do
     [ "$(grep '^ExecReload=' "$units/$role.service" | head -n 1)" = "ExecReload=$libexecdir/$role --check" ]
 done
+# What is under way when all of it stops is ended in order: HTTP, serve, then serve's helpers.
+grep -q '^After=creditd-sync.service creditd-hook.service$' "$units/creditd-serve.service"
+grep -q '^After=creditd-serve.service$' "$units/creditd-http.service"
+for role in $(sed -n 's|^ExecStart=.*/||p' "$units"/*.service); do
+    unit="$units/$role.service"
+    grep -q '^WatchdogSec=' "$unit"
+    # A role that dies again and again is started again for ever: its restarts alone do not reach the limit.
+    awk -F= 'BEGIN { span = 10; burst = 5 } /^StartLimitIntervalSec=/ { span = $2 + 0 } /^StartLimitBurst=/ { burst = $2 }
+        /^RestartSec=/ { delay = $2 ~ /ms$/ ? $2 / 1000 : $2 + 0 }
+        END { exit !(span == 0 || burst > span / delay) }' "$unit"
+    # A credential is no condition: its file may be elsewhere, or come later.
+    for name in $(sed -n 's/^LoadCredential=\(.*\):.*/\1/p' "$unit"); do
+        grep -qF "SetCredential=$name:\\n" "$unit"
+    done
+done
+# A backup in /tmp is refused, not written where it is gone with the service.
+grep -q '^ReadOnlyPaths=/tmp /var/tmp$' "$units/creditd-serve.service"
 # The names by which creditd-http knows whose roles count; one service has both.
 grep -q '^FileDescriptorName=http$' "$units/creditd-http.socket"
 grep -q '^FileDescriptorName=http-local$' "$units/creditd-http-local.socket"

@@ -204,7 +204,8 @@ Test(service, watchdog)
 
 Test(service, credential_path)
 {
-    char *directory = scratch_make(), *file = scratch_write(directory, "api_key", "k", 1);
+    char *directory = scratch_make(), *file = scratch_write(directory, "api_key", "ke", 2);
+    char *without = scratch_write(directory, "webhook_secret", "\n", 1);
     CLEANUP(cleanup_free) char *found = NULL;
 
     unsetenv("CREDENTIALS_DIRECTORY");
@@ -213,6 +214,8 @@ Test(service, credential_path)
     found = service_credential_path("api_key");
     cr_assert_str_eq(found, file);
     cr_assert_null(service_credential_path("other"));
+    cr_assert_null(service_credential_path("webhook_secret"));
+    free(without);
     free(file);
     scratch_remove(directory);
 }

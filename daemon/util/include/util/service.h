@@ -24,8 +24,9 @@ int service_take_fd(const char *name);
 int service_notify(const char *state);
 /* Half of WATCHDOG_USEC in milliseconds, or 0 where no watchdog is asked for. */
 int service_watchdog_interval_ms(void);
-/* The path of a systemd credential ($CREDENTIALS_DIRECTORY/name) if the file exists, else NULL. The
- * caller frees it. */
+/* The path of a systemd credential ($CREDENTIALS_DIRECTORY/name), else NULL; the caller frees it. A
+ * file of a single byte is none: a unit that can do without says so with a newline, since systemd
+ * has no way to write an empty default (SetCredential=). */
 char *service_credential_path(const char *name);
 /* Keeps other processes of our user from reading our memory, and the kernel from writing it to a
  * core file. */
