@@ -41,6 +41,8 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     link_awaits(&server->links, link_of(connection));
     if (!exchange)
         return;
+    if (exchange->is_to_suspend)
+        LIST_REMOVE(exchange, entry);
     if (exchange->stream)
         stream_free(exchange->stream);
     if (exchange->response)
@@ -170,7 +172,7 @@ enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, co
     } else if (exchange->state == EXCHANGE_BODY) {
         run(exchange);
         if (exchange->state == EXCHANGE_WAITING)
-            MHD_suspend_connection(connection);
+            server_suspend(exchange);
         else if (exchange->state != EXCHANGE_ANSWERED)
             return MHD_NO; /* there was no memory for a refusal */
     }

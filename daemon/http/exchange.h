@@ -6,8 +6,8 @@
  *       └───────────────────────────────┘
  *
  * HEAD: the request line and the headers are there. BODY: its body comes in pieces. WAITING:
- * creditd-serve has been asked, and libmicrohttpd has suspended the connection: it neither reads
- * nor times it out, and the exchange lives until it is resumed. ANSWERED: `response` is there.
+ * creditd-serve has been asked, and libmicrohttpd suspends the connection: it neither reads nor
+ * times it out, and the exchange lives until it is resumed. ANSWERED: `response` is there.
  *
  * What can be refused without the body is refused only when the body has come, unless that is too
  * much: a client that still writes does not read why it is refused.
@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct server;
 struct stream;
@@ -29,7 +30,11 @@ struct refusal;
 
 enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_WAITING, EXCHANGE_ANSWERED };
 
+LIST_HEAD(exchange_list, exchange);
+
 struct exchange {
+    LIST_ENTRY(exchange) entry; /* of those that are to be suspended */
+    bool is_to_suspend;
     struct server *server;
     struct MHD_Connection *connection;
     enum exchange_state state;

@@ -49,9 +49,7 @@ static void finish(struct exchange *exchange)
 
     exchange->state = EXCHANGE_ANSWERED;
     if (waited)
-        server_resumed(exchange->server);
-    if (waited)
-        MHD_resume_connection(exchange->connection);
+        server_resume(exchange);
 }
 
 /* Without memory for a response the connection ends. */

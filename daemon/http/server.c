@@ -53,11 +53,26 @@ static void look_for_room(struct server *server)
         listen_start(&server->listeners);
 }
 
+/* Not from within the request's callback: libmicrohttpd would then go on, when the connection is
+ * resumed, with what it did before, which is reading, and a client that has closed its sending side
+ * and waits for its answer would be taken for one that has gone. */
+static void suspend_waiting(struct server *server)
+{
+    struct exchange *exchange;
+
+    while ((exchange = LIST_FIRST(&server->suspending))) {
+        LIST_REMOVE(exchange, entry);
+        exchange->is_to_suspend = false;
+        MHD_suspend_connection(exchange->connection);
+    }
+}
+
 static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
 
     MHD_run(server->http);
+    suspend_waiting(server);
     server->arriving = 0;
     look_for_room(server);
     if (MHD_get_timeout(server->http, &timeout) == MHD_YES)
@@ -198,8 +213,22 @@ void server_waits(struct server *server)
     server->figures.waiting++;
 }
 
-void server_resumed(struct server *server)
+void server_suspend(struct exchange *exchange)
 {
+    LIST_INSERT_HEAD(&exchange->server->suspending, exchange, entry);
+    exchange->is_to_suspend = true;
+}
+
+void server_resume(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+
+    /* One that is yet to be suspended is called again without. */
+    if (exchange->is_to_suspend)
+        LIST_REMOVE(exchange, entry);
+    else
+        MHD_resume_connection(exchange->connection);
+    exchange->is_to_suspend = false;
     server->figures.waiting--;
     server_kick(server);
     if (server->is_stopping && server->figures.waiting == 0 &&
@@ -299,6 +328,7 @@ static int start(struct server *server, const char *socket)
     }
     init_handles(server);
     LIST_INIT(&server->streams);
+    LIST_INIT(&server->suspending);
     r = start_http(server);
     if (r < 0)
         log_error("libmicrohttpd cannot be started: %s", strerror(-r));

@@ -44,7 +44,8 @@ struct server {
     const char *config_path;
     struct figures figures;
     struct stream_list streams;
-    bool is_stopping; /* requests are refused, before they reach the client */
+    struct exchange_list suspending; /* within a turn only */
+    bool is_stopping;                /* requests are refused, before they reach the client */
 };
 
 /* Serves until SIGTERM or SIGINT; takes the configuration over. The exit status. `socket` is
@@ -58,6 +59,9 @@ void server_take(const struct listener *listener, int fd, const struct sockaddr 
                  socklen_t length);
 /* No more connections for a while: there are no descriptors. */
 void server_is_full(struct server *server);
-/* An exchange waits, and one that waited has its answer. */
+/* An exchange waits, … */
 void server_waits(struct server *server);
-void server_resumed(struct server *server);
+/* … its connection is suspended, … */
+void server_suspend(struct exchange *exchange);
+/* … and it has its answer. */
+void server_resume(struct exchange *exchange);

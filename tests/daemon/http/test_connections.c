@@ -264,6 +264,43 @@ CONNECTION_TEST(clients_that_leave)
     close(other);
 }
 
+/* Half a close is not the end of who waits. */
+CONNECTION_TEST(one_that_sends_no_more_gets_its_answer)
+{
+    for (int i = 0; i < 60; i++) {
+        int fd = i % 2 ? http_connect_tcp(&fixture) : http_connect(&fixture);
+        struct http_answer answer;
+
+        http_send_request(fd, i % 4 < 2 ? "GET" : "POST", i % 4 < 2 ? "/readyz" : "/v1/ping", JSON,
+                          i % 4 < 2 ? NULL : "{}");
+        shutdown(fd, SHUT_WR);
+        http_receive(fd, false, &answer);
+        http_check(&answer, 200, NULL);
+        http_receive(fd, false, &answer);
+        cr_assert_eq(answer.status, 0, "its connection ends behind it");
+        close(fd);
+    }
+}
+
+/* What they have asked for is still under way, and their places are a bound on that; they come back
+ * also where there is never an answer. */
+HTTP_TEST(connections, places_of_those_who_have_gone_come_back, &fixture, NULL, "connections = 2\n")
+{
+    struct http_answer answer;
+
+    kill(fixture.serve.serve.pid, SIGSTOP);
+    for (int i = 0; i < 2; i++) {
+        int fd = http_connect(&fixture);
+
+        http_send_request(fd, "POST", "/v1/credits.balance", JSON,
+                          "{\"product_id\": \"prod_1\", \"customer_id\": \"cus_1\"}");
+        close(fd);
+    }
+    http_ask(&fixture, &answer, "GET", "/livez", NULL, NULL);
+    http_check(&answer, 200, NULL);
+    kill(fixture.serve.serve.pid, SIGCONT);
+}
+
 HTTP_TEST(connections, an_idle_one_is_closed, &fixture, NULL, "timeout = 1s\n")
 {
     struct http_answer answer;
