@@ -306,6 +306,41 @@ Test(clause, P3_more_than_upstream_has_left)
     expect_another(&first, &next, 30);
 }
 
+static void expect_next(enum exchange_kind kind, const char *customer, struct exchange *exchange)
+{
+    *exchange = stage_next(&stage, kind);
+    cr_expect_eq(exchange->customer_length, strlen(customer));
+    cr_expect_eq(memcmp(exchange->customer, customer, exchange->customer_length), 0, "not %s",
+                 customer);
+}
+
+Test(clause, P6_doubts_then_cold_balances_then_pushes_then_refreshes)
+{
+    struct core_policy policy = stage_policy();
+    struct core_consumed consumed;
+    struct exchange exchange;
+    policy.refresh_interval = 60 * DOUBT;
+    core_set_policy(stage.core, &policy, stage.now);
+    stage_know(&stage, "cus_b", "prod_a", 10, 100);
+    stage_know(&stage, "cus_c", "prod_a", 10, 100);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_push(&stage, EXCHANGE_FAILED);
+    core_set_helper(stage.core, false, stage.now);
+    (void)core_refresh(stage.core, stage_text("cus_c"), stage_text(""), stage.now);
+    stage_spend(&stage, "cus_b", "prod_a", 50);
+    cr_expect_eq(stage_consume(&stage, "cus_d", "prod_a", 50, &consumed), CORE_COLD);
+    stage_later(&stage, 2 * DOUBT);
+    core_set_helper(stage.core, true, stage.now);
+
+    expect_next(EXCHANGE_HISTORY, "cus_a", &exchange);
+    stage_end_history(&stage, &exchange, NULL, 0, false);
+    expect_next(EXCHANGE_BALANCE, "cus_a", &exchange);
+    stage_end_balance(&stage, &exchange, 100, 0);
+    expect_next(EXCHANGE_BALANCE, "cus_d", &exchange);
+    expect_next(EXCHANGE_PUSH, "cus_b", &exchange);
+    expect_next(EXCHANGE_BALANCE, "cus_c", &exchange);
+}
+
 /* The product's row, as the latest record that has one leaves it. */
 static struct core_product product_row(void)
 {

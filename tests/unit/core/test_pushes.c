@@ -664,6 +664,9 @@ Test(push, P5_a_probe_does_not_become_upstream_while_in_doubt)
 
 Test(push, P5_a_reading_follows_a_resolution_before_the_next_push)
 {
+    struct core_policy policy = stage_policy();
+    policy.refresh_interval = 60 * DOUBT; /* no refresh comes before it */
+    core_set_policy(stage.core, &policy, stage.now);
     struct exchange push = doubtful(EXCHANGE_UNANSWERED), exchange;
     struct stage_row row = {"ct_1", push.push_id, 5, 100000};
     stage_look(&stage, 2 * DOUBT, &row, 1, 80, 5); /* 15 more went elsewhere by grant or theft */
