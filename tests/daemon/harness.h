@@ -6,7 +6,7 @@
  * Everything here asserts (Criterion) on what must not fail in a test; waits end after
  * HARNESS_TIMEOUT_MS. The executables are found below $CREDITD_BUILD_ROOT, which meson sets.
  *
- * Text of the form "bin:HEX" stands for bytes in parameters and results.
+ * Text of the form "bin:HEX" stands for bytes in parameters and results (json_words.h).
  */
 #pragma once
 
@@ -129,7 +129,3 @@ json_t *harness_call_error(struct harness_connection *connection, const char *me
 int64_t harness_int(const json_t *map, const char *key);
 bool harness_bool(const json_t *map, const char *key);
 const char *harness_text(const json_t *map, const char *key);
-
-/* JSON to MessagePack and back. */
-void harness_pack_json(msgpack_packer *packer, const json_t *value);
-json_t *harness_json(const msgpack_object *object);

@@ -3,6 +3,7 @@
  * not with the code under test.
  */
 #include "harness.h"
+#include "json_words.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
@@ -14,123 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <util/fd.h>
-
-static void pack_text_or_bytes(msgpack_packer *packer, const char *text, size_t length)
-{
-    unsigned char bytes[256];
-    size_t count = 0;
-    unsigned byte;
-
-    if (strncmp(text, "bin:", 4) != 0) {
-        msgpack_pack_str(packer, length);
-        msgpack_pack_str_body(packer, text, length);
-        return;
-    }
-    for (text += 4; count < sizeof(bytes) && sscanf(text, "%2x", &byte) == 1; text += 2)
-        bytes[count++] = (unsigned char)byte;
-    msgpack_pack_bin(packer, count);
-    msgpack_pack_bin_body(packer, bytes, count);
-}
-
-void harness_pack_json(msgpack_packer *packer, const json_t *value)
-{
-    const char *key;
-    json_t *member;
-    size_t index;
-
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        msgpack_pack_map(packer, json_object_size(value));
-        json_object_foreach((json_t *)value, key, member)
-        {
-            msgpack_pack_str(packer, strlen(key));
-            msgpack_pack_str_body(packer, key, strlen(key));
-            harness_pack_json(packer, member);
-        }
-        break;
-    case JSON_ARRAY:
-        msgpack_pack_array(packer, json_array_size(value));
-        json_array_foreach(value, index, member) harness_pack_json(packer, member);
-        break;
-    case JSON_STRING:
-        pack_text_or_bytes(packer, json_string_value(value), json_string_length(value));
-        break;
-    case JSON_INTEGER:
-        msgpack_pack_int64(packer, json_integer_value(value));
-        break;
-    case JSON_REAL:
-        msgpack_pack_double(packer, json_real_value(value));
-        break;
-    case JSON_TRUE:
-        msgpack_pack_true(packer);
-        break;
-    case JSON_FALSE:
-        msgpack_pack_false(packer);
-        break;
-    case JSON_NULL:
-        msgpack_pack_nil(packer);
-        break;
-    }
-}
-
-static json_t *json_bytes(const msgpack_object_bin *bin)
-{
-    char text[4 + 2 * 256 + 1] = "bin:";
-
-    for (uint32_t i = 0; i < bin->size && i < 256; i++)
-        sprintf(text + 4 + 2 * i, "%02x", (unsigned char)bin->ptr[i]);
-    return json_string(text);
-}
-
-static json_t *json_map(const msgpack_object_map *map)
-{
-    json_t *result = json_object();
-
-    for (uint32_t i = 0; i < map->size; i++) {
-        char key[256];
-
-        cr_assert_eq(map->ptr[i].key.type, MSGPACK_OBJECT_STR);
-        cr_assert_lt(map->ptr[i].key.via.str.size, sizeof(key));
-        memcpy(key, map->ptr[i].key.via.str.ptr, map->ptr[i].key.via.str.size);
-        key[map->ptr[i].key.via.str.size] = '\0';
-        cr_assert_null(json_object_get(result, key), "%s is there twice", key);
-        json_object_set_new(result, key, harness_json(&map->ptr[i].val));
-    }
-    return result;
-}
-
-json_t *harness_json(const msgpack_object *object)
-{
-    json_t *array;
-
-    switch (object->type) {
-    case MSGPACK_OBJECT_NIL:
-        return json_null();
-    case MSGPACK_OBJECT_BOOLEAN:
-        return json_boolean(object->via.boolean);
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return json_integer((json_int_t)object->via.u64);
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return json_integer(object->via.i64);
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        return json_real(object->via.f64);
-    case MSGPACK_OBJECT_STR:
-        return json_stringn(object->via.str.ptr, object->via.str.size);
-    case MSGPACK_OBJECT_BIN:
-        return json_bytes(&object->via.bin);
-    case MSGPACK_OBJECT_ARRAY:
-        array = json_array();
-        for (uint32_t i = 0; i < object->via.array.size; i++)
-            json_array_append_new(array, harness_json(&object->via.array.ptr[i]));
-        return array;
-    case MSGPACK_OBJECT_MAP:
-        return json_map(&object->via.map);
-    default:
-        cr_assert_fail("an extension type");
-        return NULL;
-    }
-}
 
 /* --- connections --- */
 
@@ -185,7 +69,7 @@ static void send_call(struct harness_connection *connection, int notification, u
     msgpack_pack_str(&packer, strlen(method));
     msgpack_pack_str_body(&packer, method, strlen(method));
     msgpack_pack_array(&packer, 1);
-    harness_pack_json(&packer, params);
+    json_words_pack(&packer, params);
     harness_send_bytes(connection, buffer.data, buffer.size);
     msgpack_sbuffer_destroy(&buffer);
 }
@@ -237,7 +121,7 @@ void harness_answer(struct harness_connection *connection, uint32_t msgid, json_
     msgpack_pack_int(&packer, 1);
     msgpack_pack_uint32(&packer, msgid);
     msgpack_pack_nil(&packer);
-    harness_pack_json(&packer, result);
+    json_words_pack(&packer, result);
     harness_send_bytes(connection, buffer.data, buffer.size);
     msgpack_sbuffer_destroy(&buffer);
     json_decref(result);
@@ -245,7 +129,7 @@ void harness_answer(struct harness_connection *connection, uint32_t msgid, json_
 
 static json_t *json_or_null(const msgpack_object *object)
 {
-    return object->type == MSGPACK_OBJECT_NIL ? NULL : harness_json(object);
+    return object->type == MSGPACK_OBJECT_NIL ? NULL : json_words_of(object);
 }
 
 static void message_from(const msgpack_object *root, struct harness_message *message)
@@ -269,7 +153,7 @@ static void message_from(const msgpack_object *root, struct harness_message *mes
     cr_assert_lt(method->via.str.size, sizeof(message->method));
     memcpy(message->method, method->via.str.ptr, method->via.str.size);
     cr_assert_eq(method[1].via.array.size, 1);
-    message->params = harness_json(&method[1].via.array.ptr[0]);
+    message->params = json_words_of(&method[1].via.array.ptr[0]);
 }
 
 /* A whole message from what was read: true. */

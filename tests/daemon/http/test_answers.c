@@ -2,6 +2,7 @@
  * What creditd-http makes of serve's answers, and of none: the test itself plays serve.
  */
 #include "http_fixture.h"
+#include "json_words.h"
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -61,8 +62,8 @@ static void answer(uint32_t msgid, json_t *error, json_t *result)
     msgpack_pack_array(&packer, 4);
     msgpack_pack_int(&packer, 1);
     msgpack_pack_uint32(&packer, msgid);
-    harness_pack_json(&packer, error);
-    harness_pack_json(&packer, result);
+    json_words_pack(&packer, error);
+    json_words_pack(&packer, result);
     harness_send_bytes(&serve, buffer.data, buffer.size);
     msgpack_sbuffer_destroy(&buffer);
     json_decref(error);

@@ -3,6 +3,7 @@
  * backup and verify, creditd-serve --verify.
  */
 #include "fixture.h"
+#include "json_words.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -283,7 +284,7 @@ static void send_backups(int count)
         snprintf(directory, sizeof(directory), "%s-%d", copy, i);
         request =
             json_pack("[i, i, s, [{s:s}]]", 0, 1000 + i, "ledger.backup", "directory", directory);
-        harness_pack_json(&packer, request);
+        json_words_pack(&packer, request);
         json_decref(request);
     }
     harness_send_bytes(&fixture.client, bytes.data, bytes.size);

@@ -4,6 +4,7 @@
  * strace may not trace.
  */
 #include "fixture.h"
+#include "json_words.h"
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -138,7 +139,7 @@ static void pack_request(msgpack_sbuffer *buffer, uint32_t msgid, const char *me
     msgpack_pack_uint32(&packer, msgid);
     msgpack_pack_str_with_body(&packer, method, strlen(method));
     msgpack_pack_array(&packer, 1);
-    harness_pack_json(&packer, params);
+    json_words_pack(&packer, params);
     json_decref(params);
 }
 

@@ -1,9 +1,12 @@
 /* What comes in against what is stored: what is kept, and what is told. */
 #include "changes.h"
 #include "json_words.h"
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <proto/events.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define JAN(day, hour) "\"2026-01-" #day "T" #hour ":00:00.000Z\""
 #define UPDATED(day) "\"updated_at\": " JAN(day, 00)
@@ -11,38 +14,6 @@
 #define TOLD_AT INT64_C(1768867200000)
 
 /* --- MessagePack as JSON --- */
-
-static json_t *to_json(const msgpack_object *object)
-{
-    json_t *value;
-
-    switch (object->type) {
-    case MSGPACK_OBJECT_MAP:
-        value = json_object();
-        for (uint32_t i = 0; i < object->via.map.size; i++) {
-            const msgpack_object *key = &object->via.map.ptr[i].key;
-            char *name = strndup(key->via.str.ptr, key->via.str.size);
-
-            json_object_set_new(value, name, to_json(&object->via.map.ptr[i].val));
-            free(name);
-        }
-        return value;
-    case MSGPACK_OBJECT_ARRAY:
-        value = json_array();
-        for (uint32_t i = 0; i < object->via.array.size; i++)
-            json_array_append_new(value, to_json(&object->via.array.ptr[i]));
-        return value;
-    case MSGPACK_OBJECT_STR:
-        return json_stringn(object->via.str.ptr, object->via.str.size);
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return json_integer(object->via.i64);
-    case MSGPACK_OBJECT_BOOLEAN:
-        return json_boolean(object->via.boolean);
-    default:
-        return json_null();
-    }
-}
 
 static json_t *unpacked(const void *data, size_t length)
 {
@@ -54,7 +25,7 @@ static json_t *unpacked(const void *data, size_t length)
     cr_assert(msgpack_zone_init(&zone, 1024));
     cr_assert_eq(msgpack_unpack(data, length, &offset, &zone, &object), MSGPACK_UNPACK_SUCCESS);
     cr_assert_eq(offset, length);
-    json = to_json(&object);
+    json = json_words_of(&object);
     msgpack_zone_destroy(&zone);
     return json;
 }

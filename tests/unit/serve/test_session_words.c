@@ -3,9 +3,11 @@
  */
 #include "json_words.h"
 #include "session_words.h"
+#include <criterion/criterion.h>
+#include <string.h>
 
 #define USER "\"user\": {\"id\": \"u_1\", \"email\": \"a@b.c\", \"email_verified\": true}"
-#define HASH "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define HASH "bin:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 Test(session_words, what_is_not_understood_is_no_verdict)
 {
@@ -67,7 +69,7 @@ Test(session_words, what_a_session_says_is_believed_as_far_as_it_is_well_formed)
     cr_assert_eq(answer.user.claimed_customer.length, 0);
     json_words_deinit(&words);
     json_words_init(&words, "{\"verdict\": \"invalid\", \"http_status\": 200, \"token_hash\": "
-                            "\"hex:0001\", \"message\": \"over\"}");
+                            "\"bin:0001\", \"message\": \"over\"}");
     session_read_answer(&words.object, &answer);
     cr_assert(answer.asked);
     cr_assert_null(answer.token_hash);

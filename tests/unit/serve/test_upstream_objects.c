@@ -4,6 +4,7 @@
 #include "json_words.h"
 #include "upstream_words.h"
 #include <core/link.h>
+#include <criterion/criterion.h>
 #include <proto/message.h>
 
 static struct upstream_scratch scratch;

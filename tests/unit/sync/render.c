@@ -1,8 +1,8 @@
 /* See render.h. */
 #include "render.h"
+#include "json_words.h"
 
 #include <criterion/criterion.h>
-#include <jansson.h>
 #include <proto/message.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,35 +48,6 @@ char *render(const msgpack_sbuffer *buffer)
     return render_member(buffer, NULL);
 }
 
-static void pack(msgpack_packer *packer, const json_t *value)
-{
-    const json_t *item;
-    const char *key;
-    size_t index;
-
-    if (json_is_object(value)) {
-        msgpack_pack_map(packer, json_object_size(value));
-        json_object_foreach((json_t *)(uintptr_t)value, key, item)
-        {
-            pack_key(packer, key);
-            pack(packer, item);
-        }
-    } else if (json_is_array(value)) {
-        msgpack_pack_array(packer, json_array_size(value));
-        json_array_foreach(value, index, item) pack(packer, item);
-    } else if (json_is_string(value)) {
-        pack_text(packer, json_string_value(value));
-    } else if (json_is_integer(value)) {
-        msgpack_pack_int64(packer, json_integer_value(value));
-    } else if (json_is_real(value)) {
-        msgpack_pack_double(packer, json_real_value(value));
-    } else if (json_is_boolean(value)) {
-        pack_bool(packer, json_is_true(value));
-    } else {
-        pack_nil(packer);
-    }
-}
-
 void render_unpack(const char *json, msgpack_unpacked *ret)
 {
     json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
@@ -87,7 +58,7 @@ void render_unpack(const char *json, msgpack_unpacked *ret)
     cr_assert_not_null(value, "%s", json);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    pack(&packer, value);
+    json_words_pack(&packer, value);
     /* Texts point into the bytes, which therefore go with the zone. */
     msgpack_unpacked_init(ret);
     ret->zone = msgpack_zone_new(buffer.size);
