@@ -15,7 +15,7 @@
 #include <util/config.h>
 #include <uv.h>
 
-#define LISTEN_MAX CONFIG_LISTEN_MAX
+#define LISTEN_MAX (CONFIG_LISTEN_MAX + 1) /* and [http] local */
 
 struct server;
 

@@ -10,9 +10,10 @@ static const struct role role = {
     .help =
         "Usage: creditd-http [--config FILE] [--socket PATH] [--check] [--help] [--version]\n"
         "\n"
-        "Serves creditd by HTTP on the addresses of [http] listen, or on sockets that systemd or\n"
-        "creditd hand it under the name \"http\". It asks creditd-serve at PATH, else at\n"
-        "CREDITD_SOCKET, else at [paths] socket.\n"
+        "Serves creditd by HTTP on the addresses of [http] listen and local, or on sockets that\n"
+        "systemd hands it under the names \"http\" and \"http-local\". It asks creditd-serve at "
+        "PATH,\n"
+        "else at CREDITD_SOCKET, else at [paths] socket.\n"
         "SIGHUP reads the configuration anew; the addresses stay as they are. --check says\n"
         "whether it would be taken, and ends.\n",
     .has_socket = true,

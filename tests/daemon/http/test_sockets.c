@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <util/config.h>
 #include <util/fd.h>
 #include <util/macros.h>
 
@@ -188,6 +189,20 @@ SOCKET_TEST(an_address_that_cannot_be_opened_takes_no_other_with_it)
              fixture.serve.client_path);
     cr_assert_not_null(strstr(log, text), "%s", log);
     cr_assert_eq(access(fixture.serve.client_path, F_OK), 0, "another's socket is left alone");
+}
+
+SOCKET_TEST(there_is_room_for_all_that_the_configuration_takes)
+{
+    struct http_answer answer;
+    char text[1024] = "listen="; /* lines have a limit, too */
+
+    for (int i = 0; i < CONFIG_LISTEN_MAX; i++)
+        strcat(text, i > 0 ? " 127.0.0.1:0" : "127.0.0.1:0");
+    snprintf(text + strlen(text), sizeof(text) - strlen(text), "\nlocal = %s\n", fixture.socket);
+    restart_with(text);
+    http_fixture_start_http(&fixture);
+    http_ask(&fixture, &answer, "GET", "/livez", NULL, NULL);
+    http_check(&answer, 200, NULL);
 }
 
 static void check_fails(const char *http, const char *why)
