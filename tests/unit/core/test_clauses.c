@@ -341,6 +341,108 @@ Test(clause, P6_doubts_then_cold_balances_then_pushes_then_refreshes)
     expect_next(EXCHANGE_BALANCE, "cus_c", &exchange);
 }
 
+/* The answer to a resend may be a replay of an old one: what it says of the minute, too. */
+Test(clause, P6_a_resend_tells_nothing_of_the_rate)
+{
+    struct core_consumed consumed;
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_push(&stage, EXCHANGE_UNANSWERED);
+    struct exchange again = lost_in_vain(0);
+    stage.rate_limit = 20;
+    stage.rate_remaining = 0;
+    stage.rate_reset = 50000;
+    stage_end_push(&stage, &again, 5, 95);
+    cr_expect_eq(stage_consume(&stage, "cus_b", "prod_a", 50, &consumed), CORE_COLD);
+    struct exchange exchange = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &exchange, 100, 0);
+    cr_expect_eq(stage_consume(&stage, "cus_c", "prod_a", 50, &consumed), CORE_COLD);
+    stage_idle(&stage);
+}
+
+/* What is under way may not have been counted yet when upstream said how much is left. */
+Test(clause, P6_what_is_under_way_is_taken_off_what_is_left)
+{
+    struct core_consumed consumed;
+    struct exchange exchanges[4];
+    for (int i = 0; i < 6; i++) {
+        char customer[] = {'c', 'u', 's', '_', (char)('b' + i), '\0'};
+        cr_expect_eq(stage_consume(&stage, customer, "prod_a", 50, &consumed), CORE_COLD);
+    }
+    for (int i = 0; i < 4; i++)
+        exchanges[i] = stage_next(&stage, EXCHANGE_BALANCE);
+    stage.rate_limit = 20;
+    stage.rate_remaining = 4;
+    stage.rate_reset = 50000;
+    stage_end_balance(&stage, &exchanges[0], 100, 0);
+    (void)stage_next(&stage, EXCHANGE_BALANCE);
+    stage_idle(&stage);
+}
+
+/* A write that was under way as well says nothing of the next one. */
+Test(clause, P6_no_push_after_a_lost_one_because_another_has_succeeded)
+{
+    struct exchange lost, other;
+    stage_know(&stage, "cus_b", "prod_a", 10, 100);
+    stage_know(&stage, "cus_c", "prod_a", 10, 100);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_spend(&stage, "cus_b", "prod_a", 50);
+    lost = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    other = stage_next(&stage, EXCHANGE_PUSH);
+    stage_end(&stage, &lost, EXCHANGE_UNANSWERED);
+    stage_end_push(&stage, &other, 5, 95);
+    stage_spend(&stage, "cus_c", "prod_a", 50);
+    stage_later(&stage, 5000);
+    other = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_end_balance(&stage, &other, 100, 0);
+    stage_await(&stage, EXCHANGE_PUSH, 10000);
+}
+
+static struct core_policy one_turn(void)
+{
+    struct core_policy policy = stage_policy();
+    policy.turns_per_user = 1;
+    return policy;
+}
+
+/* What is asked with a session costs its customer a turn, and the app none. */
+Test(clause, P6_a_uid_that_is_not_charged_pays_nothing)
+{
+    struct core_policy policy = one_turn();
+    struct core_consumed consumed;
+    tear_down();
+    stage_init(&stage, &policy);
+    core_charge_uid(stage.core, false);
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(stage_consume(&stage,
+                                   i == 0   ? "cus_a"
+                                   : i == 1 ? "cus_b"
+                                            : "cus_c",
+                                   "prod_a", 50, &consumed),
+                     CORE_COLD);
+    core_charge_uid(stage.core, true);
+    cr_expect_eq(stage_consume(&stage, "cus_d", "prod_a", 50, &consumed), CORE_COLD);
+    cr_expect_eq(stage_consume(&stage, "cus_e", "prod_a", 50, &consumed), CORE_QUOTA_TURNS);
+}
+
+Test(clause, P6_names_that_nobody_could_ask_about_do_not_stay)
+{
+    struct core_policy policy = one_turn();
+    struct core_consumed consumed;
+    struct core_summary summary;
+    tear_down();
+    stage_init(&stage, &policy);
+    cr_expect_eq(stage_consume(&stage, "cus_a", "prod_a", 50, &consumed), CORE_COLD);
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(stage_consume(&stage,
+                                   i == 0   ? "cus_b"
+                                   : i == 1 ? "cus_c"
+                                            : "cus_d",
+                                   "prod_a", 50, &consumed),
+                     CORE_QUOTA_TURNS);
+    core_get_summary(stage.core, &summary);
+    cr_expect_eq(summary.resident, 1);
+}
+
 /* The product's row, as the latest record that has one leaves it. */
 static struct core_product product_row(void)
 {
