@@ -5,6 +5,7 @@
 #include "http_fixture.h"
 #include "parameters.h"
 #include "route.h"
+#include "splitmix.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,14 +176,9 @@ Test(openapi, each_path_of_the_document_is_a_route_with_these_parameters)
 
 static uint64_t state;
 
-/* splitmix64 */
 static unsigned draw(unsigned count)
 {
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (unsigned)((z ^ (z >> 31)) % count);
+    return (unsigned)random_below(&state, count);
 }
 
 static json_t *good_text(const char *name)

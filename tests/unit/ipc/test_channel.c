@@ -1,4 +1,5 @@
 /* Two channels at the ends of one socket pair, on one loop. */
+#include "splitmix.h"
 #include "world.h"
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* A stream over a socket pair, whose other end does as it likes. */
+#include "splitmix.h"
 #include "stream_private.h"
 #include "world.h"
 #include <criterion/criterion.h>

@@ -33,7 +33,3 @@ bool peer_is_quiet(int fd);
 
 /* A request `ping` of that id, with a text of so many bytes in its map. */
 void pack_ping(msgpack_sbuffer *buffer, uint32_t msgid, size_t padding);
-
-/* splitmix64 */
-uint64_t random_next(uint64_t *state);
-uint64_t random_below(uint64_t *state, uint64_t limit);

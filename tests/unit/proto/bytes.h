@@ -16,8 +16,3 @@ struct bytes {
 struct bytes bytes_parse(const char *text);
 struct bytes bytes_copy(const void *data, size_t length);
 void bytes_free(struct bytes *bytes);
-
-/* splitmix64: a seed gives the same numbers everywhere. */
-uint64_t random_next(uint64_t *state);
-/* From 0 to `limit` - 1. */
-uint64_t random_below(uint64_t *state, uint64_t limit);

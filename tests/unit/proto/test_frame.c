@@ -2,6 +2,7 @@
 #include "bytes.h"
 #include "model.h"
 #include "same.h"
+#include "splitmix.h"
 #include <criterion/criterion.h>
 #include <msgpack.h>
 #include <proto/frame.h>

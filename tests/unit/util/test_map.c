@@ -1,3 +1,4 @@
+#include "splitmix.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,6 @@ struct model {
     uint64_t value[MODEL_KEYS];
     size_t count;
 };
-
-/* splitmix64: small, and the same everywhere. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
 
 /* `spread` homes for all keys: 1 makes one long run, a few make runs that meet and wrap around the
  * end. */
@@ -59,16 +50,16 @@ static void run_against_model(uint64_t seed, uint64_t spread)
     cr_assert(model);
     map_init(&map);
     for (unsigned step = 0; step < 6000; step++) {
-        size_t key = next_random(&seed) % MODEL_KEYS;
+        size_t key = random_next(&seed) % MODEL_KEYS;
         /* Waves of growing and of shrinking, so that the map is now and then empty. */
-        bool removes = next_random(&seed) % 100 < (step / 1000 % 2 ? 80 : 20);
+        bool removes = random_next(&seed) % 100 < (step / 1000 % 2 ? 80 : 20);
 
         if (removes) {
             cr_assert_eq(map_remove(&map, make_key(key, spread)), model->present[key]);
             model->count -= model->present[key];
             model->present[key] = false;
         } else {
-            uint64_t value = next_random(&seed);
+            uint64_t value = random_next(&seed);
 
             cr_assert_eq(map_put(&map, make_key(key, spread), value), 0);
             model->count += !model->present[key];
