@@ -397,6 +397,21 @@ Test(clause, P6_no_push_after_a_lost_one_because_another_has_succeeded)
     stage_await(&stage, EXCHANGE_PUSH, 10000);
 }
 
+/* While it is not known whether anybody answers, one asks and the others wait. */
+Test(clause, P6_one_probe_at_a_time)
+{
+    struct core_consumed consumed;
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_push(&stage, EXCHANGE_UNANSWERED);
+    cr_expect_eq(stage_consume(&stage, "cus_b", "prod_a", 50, &consumed), CORE_COLD);
+    cr_expect_eq(stage_consume(&stage, "cus_c", "prod_a", 50, &consumed), CORE_COLD);
+    stage_later(&stage, 5000);
+    struct exchange probe = stage_next(&stage, EXCHANGE_BALANCE);
+    stage_idle(&stage);
+    stage_end_balance(&stage, &probe, 100, 0);
+    (void)stage_next(&stage, EXCHANGE_BALANCE);
+}
+
 static struct core_policy one_turn(void)
 {
     struct core_policy policy = stage_policy();
