@@ -501,3 +501,47 @@ Test(clause, P4_of_a_push_that_was_looked_up)
     cr_expect_eq(product_row().suggested, 25);
     cr_expect_eq(pushed_soon(98, 2), 0);
 }
+
+static int drop(const struct exchange *push)
+{
+    uint64_t sequence;
+    return core_push_drop(stage.core, stage_text(push->push_id), STAGE_UID, stage_text("why"),
+                          stage.now, &sequence);
+}
+
+/* What is under way, in doubt or watched finds its own end. */
+Test(clause, P8_only_what_is_parked_can_be_dropped)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    size_t records = stage.count;
+    cr_expect_eq(drop(&push), CORE_NOT_PARKED);
+    cr_expect_eq(stage.count, records);
+    stage_end(&stage, &push, EXCHANGE_UNANSWERED);
+    records = stage.count;
+    cr_expect_eq(drop(&push), CORE_NOT_PARKED);
+    cr_expect_eq(stage.count, records);
+    struct exchange again = lost_in_vain(0);
+    stage_end(&stage, &again, EXCHANGE_UNANSWERED);
+    struct stage_row row = {"ct_1", push.push_id, 5, 1000};
+    stage_look(&stage, 2 * DOUBT, &row, 1, 95, 5);
+    cr_expect_eq(stage_only_push(&stage).state, CORE_PUSH_WATCHED);
+    records = stage.count;
+    cr_expect_eq(drop(&push), CORE_NOT_PARKED);
+    cr_expect_eq(stage.count, records);
+}
+
+/* Nobody knows whether what was dropped has run: upstream is read before anything else is sent. */
+Test(clause, P8_a_reading_follows_a_drop)
+{
+    struct core_policy policy = stage_policy();
+    policy.refresh_interval = 60 * DOUBT;
+    core_set_policy(stage.core, &policy, stage.now);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange push = stage_push(&stage, EXCHANGE_REFUSED);
+    cr_assert_eq(drop(&push), CORE_OK);
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    stage_later(&stage, 5000);
+    (void)stage_next(&stage, EXCHANGE_BALANCE);
+    stage_idle(&stage);
+}
