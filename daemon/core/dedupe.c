@@ -243,6 +243,8 @@ static int remember_stamp(struct core *core, struct hash128 client_hash, uint16_
         dedupe_charge(core, entry->uid, DEDUPE_CHARGE_STAMP, 1);
     item->row = *entry;
     dedupe_client_used(&core->dedupe, client, entry->counter, entry->time);
+    /* Counters come one after the other, and lie far apart. */
+    map_prefetch(&core->dedupe.entries, dedupe_slot_hash(client_hash, (slot + 1) % DEDUPE_WINDOW));
     return 0;
 }
 

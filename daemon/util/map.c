@@ -49,6 +49,12 @@ uint64_t *map_get(const struct map *map, struct hash128 key)
     return entry->used ? &entry->value : NULL;
 }
 
+void map_prefetch(const struct map *map, struct hash128 key)
+{
+    if (map->count)
+        __builtin_prefetch(&map->entries[map_home(map, key)], 1);
+}
+
 static int map_grow(struct map *map)
 {
     struct map grown = {.capacity = map->capacity ? map->capacity * 2 : MAP_CAPACITY_MIN};

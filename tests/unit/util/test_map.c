@@ -125,3 +125,17 @@ Test(map, the_same_history_gives_the_same_order)
     map_deinit(&maps[0]);
     map_deinit(&maps[1]);
 }
+
+Test(map, a_prefetch_changes_nothing)
+{
+    struct map map;
+
+    map_init(&map);
+    map_prefetch(&map, make_key(1, 7));
+    cr_assert_eq(map_put(&map, make_key(2, 7), 5), 0);
+    map_prefetch(&map, make_key(1, 7));
+    map_prefetch(&map, make_key(2, 7));
+    cr_assert_null(map_get(&map, make_key(1, 7)));
+    cr_assert_eq(*map_get(&map, make_key(2, 7)), 5);
+    map_deinit(&map);
+}

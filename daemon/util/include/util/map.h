@@ -26,6 +26,8 @@ void map_init(struct map *map);
 void map_deinit(struct map *map);
 /* NULL where there is none. The pointer is valid until the next map_put or map_remove. */
 uint64_t *map_get(const struct map *map, struct hash128 key);
+/* Has the CPU fetch what a map_get or map_put of that key, a little later, would wait for. */
+void map_prefetch(const struct map *map, struct hash128 key);
 /* Inserts or overwrites; 0 or -ENOMEM (the map is then unchanged). */
 int map_put(struct map *map, struct hash128 key, uint64_t value);
 bool map_remove(struct map *map, struct hash128 key);
