@@ -2,6 +2,10 @@
  * A load generator for request-response servers on a Unix socket: so many connections, on each so
  * many requests in flight, for so long, from one thread. The same loop loads Redis and creditd; a
  * target knows how a request looks and where an answer ends.
+ *
+ * What the generator does takes time from the server, on a machine with few processors, so it does
+ * as little as it can, for both: requests are prepared beforehand, one for each balance, and
+ * answers are only counted.
  */
 #pragma once
 
@@ -22,6 +26,12 @@ struct load_target {
 
 #define LOAD_REQUEST_MAX 1024
 
+/* A request for one balance, but for what is another each time. */
+struct prepared {
+    size_t length;
+    uint8_t bytes[240];
+};
+
 struct load {
     const char *socket;
     unsigned clients, pipeline, balances;
@@ -32,7 +42,8 @@ struct load {
 /* Answers a second, or a negative number after a message on standard error. */
 double load_run(const struct load *load, const struct load_target *target);
 
-const struct load_target *target_creditd(bool consume, unsigned clients);
-const struct load_target *target_redis(bool consume);
+/* NULL: no memory. */
+const struct load_target *target_creditd(bool consume, unsigned clients, unsigned balances);
+const struct load_target *target_redis(bool consume, unsigned balances);
 /* Puts the script, and `balances` balances, into Redis. 0, or -1 after a message. */
 int target_redis_prepare(const char *socket, unsigned balances);

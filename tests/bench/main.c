@@ -73,8 +73,14 @@ int main(int argc, char **argv)
     if (is_redis && target_redis_prepare(load.socket, load.balances) < 0)
         return 1;
 
-    double rate =
-        load_run(&load, is_redis ? target_redis(consume) : target_creditd(consume, load.clients));
+    const struct load_target *prepared = is_redis
+                                             ? target_redis(consume, load.balances)
+                                             : target_creditd(consume, load.clients, load.balances);
+    if (!prepared) {
+        fputs("load: out of memory\n", stderr);
+        return 1;
+    }
+    double rate = load_run(&load, prepared);
     if (rate < 0)
         return 1;
     printf("%.0f\n", rate);

@@ -6,6 +6,7 @@
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char script[] = "local b = tonumber(redis.call('GET', KEYS[1]) or '0') "
@@ -18,27 +19,38 @@ static const char script[] = "local b = tonumber(redis.call('GET', KEYS[1]) or '
 struct redis {
     bool consume;
     char sha[48];
+    struct prepared *requests; /* by balance */
 };
 
 static struct redis redis;
 
+static void prepare(struct prepared *request, unsigned balance)
+{
+    char key[32], history[32], *out = (char *)request->bytes;
+    int length = snprintf(key, sizeof(key), "bal:cus_%u", balance);
+    int history_length = snprintf(history, sizeof(history), "his:cus_%u", balance);
+
+    if (redis.consume)
+        length = snprintf(out, sizeof(request->bytes),
+                          "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n2\r\n$%d\r\n%s\r\n$%d\r\n%s"
+                          "\r\n$1\r\n1\r\n",
+                          redis.sha, length, key, history_length, history);
+    else
+        length =
+            snprintf(out, sizeof(request->bytes), "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", length, key);
+    request->length = (size_t)length;
+}
+
 static size_t request(void *userdata, unsigned connection, uint64_t number, unsigned balance,
                       uint8_t *out)
 {
-    char key[32], history[32];
-    int length = snprintf(key, sizeof(key), "bal:cus_%u", balance);
+    const struct prepared *request = &redis.requests[balance];
 
     (void)userdata;
     (void)connection;
     (void)number;
-    if (!redis.consume)
-        return (size_t)snprintf((char *)out, LOAD_REQUEST_MAX, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n",
-                                length, key);
-    int history_length = snprintf(history, sizeof(history), "his:cus_%u", balance);
-    return (size_t)snprintf(
-        (char *)out, LOAD_REQUEST_MAX,
-        "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n$1\r\n1\r\n",
-        redis.sha, length, key, history_length, history);
+    memcpy(out, request->bytes, request->length);
+    return request->length;
 }
 
 /* An integer is ":N\r\n", a string "$N\r\n…\r\n": one or two lines. */
@@ -93,11 +105,16 @@ int target_redis_prepare(const char *socket, unsigned balances)
     return result;
 }
 
-const struct load_target *target_redis(bool consume)
+const struct load_target *target_redis(bool consume, unsigned balances)
 {
     static const struct load_target target = {
         .request = request, .answers = answers, .userdata = &redis};
 
     redis.consume = consume;
+    redis.requests = calloc(balances, sizeof(*redis.requests));
+    if (!redis.requests)
+        return NULL;
+    for (unsigned i = 0; i < balances; i++)
+        prepare(&redis.requests[i], i);
     return &target;
 }
