@@ -7,6 +7,7 @@
 #include <core/record.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DOUBT 120000
@@ -488,6 +489,18 @@ Test(clause, P4_what_to_put_under_products)
     cr_expect_eq(product_row().suggested, 25);
 }
 
+/* Told in the moment of the push, by who knows: the next push shows whether it is right. */
+Test(clause, P4_not_where_it_was_configured_since)
+{
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_later(&stage, 1);
+    cr_assert_eq(core_configure_product(stage.core, stage_text("prod_a"), 10, stage.now), 0);
+    stage_end_push(&stage, &exchange, 2, 98);
+    cr_expect_eq(product_row().parked, 0);
+    cr_expect_eq(pushed_soon(98, 2), 30);
+}
+
 /* … also where only the history tells what was taken. */
 Test(clause, P4_of_a_push_that_was_looked_up)
 {
@@ -544,4 +557,51 @@ Test(clause, P8_a_reading_follows_a_drop)
     stage_later(&stage, 5000);
     (void)stage_next(&stage, EXCHANGE_BALANCE);
     stage_idle(&stage);
+}
+
+/* --- creates --- */
+
+static struct exchange create_in_doubt(struct core_intent *intent)
+{
+    cr_assert_eq(core_intent_begin(stage.core, CORE_INTENT_SUBSCRIPTION, stage_text("cus_a"),
+                                   stage_text(""), stage_text("what is wanted"), STAGE_UID,
+                                   stage.now, intent),
+                 CORE_OK);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_CREATE, DOUBT);
+    stage_end(&stage, &exchange, EXCHANGE_FAILED);
+    return exchange;
+}
+
+static unsigned state_of(const struct core_intent *intent)
+{
+    struct core_intent found;
+    cr_assert(core_intent_get(stage.core, intent->sequence, &found));
+    return found.state;
+}
+
+Test(clause, P9_what_another_intent_has_made)
+{
+    struct core_intent intent;
+    struct exchange create = create_in_doubt(&intent), look;
+    char other[sizeof(create.push_id)];
+    struct stage_object object = {"sub_1", NULL, other};
+    memcpy(other, create.push_id, sizeof(other));
+    char *last = other + strlen(other) - 1;
+    *last = *last == '9' ? '8' : '9';
+    look = stage_await(&stage, EXCHANGE_SUBSCRIPTIONS, 2 * DOUBT);
+    stage_end_objects(&stage, &look, &object, 1, NULL);
+    cr_expect_eq(state_of(&intent), CORE_INTENT_DOUBT);
+}
+
+Test(clause, P9_a_list_without_end_proves_nothing)
+{
+    struct core_intent intent;
+    create_in_doubt(&intent);
+    for (int page = 0; page < 2001; page++) {
+        struct exchange look = stage_await(&stage, EXCHANGE_SUBSCRIPTIONS, 2 * DOUBT);
+        char cursor[16];
+        (void)snprintf(cursor, sizeof(cursor), "sub_%d", page);
+        stage_end_objects(&stage, &look, NULL, 0, cursor);
+        cr_assert_eq(state_of(&intent), CORE_INTENT_DOUBT);
+    }
 }

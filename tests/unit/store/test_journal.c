@@ -216,14 +216,20 @@ Test(journal, J3_one_write_and_one_sync_a_batch)
 
 Test(journal, J3_nothing_is_durable_before_its_sync_returns)
 {
+    static uint64_t buffer[RECORD_SIZE_MAX / 8];
+    struct record record;
+
     trace_open();
     trace_set_hold(true);
     (void)keeper_append(&keeper, true);
     trace_wait_held();
     cr_assert_eq(keeper_marks(&keeper).durable, 0);
     cr_assert_eq(keeper_marks(&keeper).written, 1);
+    cr_assert_eq(store_read_record(keeper.store, keeper.place, (uint8_t *)buffer, &record), -ENOENT,
+                 "nor can it be read");
     trace_set_hold(false);
     keeper_wait_durable(&keeper, 1);
+    cr_assert_eq(store_read_record(keeper.store, keeper.place, (uint8_t *)buffer, &record), 0);
     keeper_close(&keeper, false);
 }
 
