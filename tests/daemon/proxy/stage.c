@@ -77,6 +77,9 @@ static void write_nginx_config(struct stage *stage, const char *path)
     put(&text, "/etc/ssl/app.example.com/privkey.pem", key);
     put(&text, "/run/creditd/http.sock", stage->http_socket);
     put(&text, "127.0.0.1:3000", stage->app.url + strlen("http://"));
+    /* What an administrator could also write: all there is, and no word of who asks. */
+    put(&text, "    location / {",
+        "    location /bare/ {\n        proxy_pass http://creditd/;\n    }\n    location / {");
     /* One process, which ends with the test, and writes nowhere else. */
     cr_assert_gt(asprintf(&all,
                           "daemon off; master_process off; pid %s/nginx.pid; error_log stderr;\n"

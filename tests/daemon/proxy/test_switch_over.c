@@ -326,6 +326,21 @@ Test(switch_over, all_else_is_the_apps)
     stage_stop(&stage);
 }
 
+/* nginx is a process of the daemon's own user here, which may do everything. */
+Test(switch_over, a_proxy_that_says_nothing_lends_no_roles)
+{
+    static const char balance[] = "{\"customer_id\": \"cus_1\", \"product_id\": \"prod_1\"}";
+    struct browser nobody;
+
+    start();
+    nobody = stage.browser;
+    post(&nobody, "/bare/v1/ping", "{}", 200, "{\"pong\": true}");
+    post(&nobody, "/bare/v1/push.list", "{}", 403, FOREIGN);
+    post(&nobody, "/bare/v1/credits.balance", balance, 401, NO_SESSION);
+    get(&nobody, "/bare/v1/events", 403, FOREIGN);
+    stage_stop(&stage);
+}
+
 /* The hook is told to nobody; the user's first need makes the customer. */
 Test(switch_over, a_signup_never_fails_for_creditd)
 {
