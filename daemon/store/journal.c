@@ -87,10 +87,18 @@ static void enqueue(struct journal *journal, struct batch *batch)
 {
     *journal->queue_end = batch;
     journal->queue_end = &batch->next;
-    if (journal->waiting) {
-        journal->waiting = false;
+}
+
+/* Lets go of the lock, and wakes the journal thread where it waits: in this order, for it takes the
+ * lock first of all. */
+static void unlock_and_wake(struct journal *journal)
+{
+    bool waiting = journal->waiting;
+
+    journal->waiting = false;
+    (void)pthread_mutex_unlock(&journal->lock);
+    if (waiting)
         (void)pthread_cond_signal(&journal->wake);
-    }
 }
 
 static bool fits_segment(const struct segment *segment, uint64_t offset, size_t length)
@@ -123,18 +131,17 @@ static int roll(struct journal *journal, size_t size, bool use_reserve)
         segment = space_take(journal->space, use_reserve);
 
     (void)pthread_mutex_lock(&journal->lock);
-    if (!same && !segment) {
-        journal_put_batch(journal, next);
-    } else {
+    if (same || segment) {
         closed = journal_close_batch(journal, next);
         closed->seal = !same;
         if (!same)
             batch_begin(next, segment, BLOCK_SIZE);
         enqueue(journal, closed);
-    }
-    (void)pthread_mutex_unlock(&journal->lock);
-    if (same || segment)
+        unlock_and_wake(journal);
         return 0;
+    }
+    journal_put_batch(journal, next);
+    (void)pthread_mutex_unlock(&journal->lock);
     /* None is ready. Its preparation is behind, or it is being made of the reserve; or there is no
      * room for it. */
     enum store_space space = progress_space(journal->progress);
@@ -210,8 +217,8 @@ void journal_flush(struct journal *journal)
         /* Without memory the thread takes the open batch, as it does after each write. */
         if (next)
             enqueue(journal, journal_close_batch(journal, next));
-        else
-            (void)pthread_cond_signal(&journal->wake);
+        unlock_and_wake(journal);
+        return;
     }
     (void)pthread_mutex_unlock(&journal->lock);
 }
