@@ -207,6 +207,21 @@ Test(gift, refund_uses_the_reserve)
     cr_expect_eq(stage_pushes(&stage), 0);
 }
 
+Test(gift, what_could_not_be_recorded_is_given_back_when_it_is_asked_for_again)
+{
+    struct core_given given;
+    struct core_consumed one = spend_and_push(95);
+    int64_t upstream = balance().upstream;
+    stage.full = true;
+    cr_expect_eq(give_back(&one, 95, 0, &given), -ENOSPC);
+    stage.full = false;
+    cr_expect_eq(stage_pushes(&stage), 0);
+    cr_expect_eq(balance().upstream, upstream);
+    cr_expect_eq(give_back(&one, 95, 0, &given), CORE_OK);
+    cr_expect_not(given.replayed);
+    cr_expect_eq(stage_pushes(&stage), 1);
+}
+
 Test(gift, of_a_balance_that_is_not_at_hand)
 {
     struct core_given given;
