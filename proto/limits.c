@@ -5,23 +5,20 @@
 #include <proto/limits.h>
 #include <string.h>
 
-/* A bit for each byte of A-Z a-z 0-9 _ - . */
-static const uint64_t id_bytes[4] = {
-    UINT64_C(0x03ff600000000000), /* '-' '.' '0' to '9' */
-    UINT64_C(0x07fffffe87fffffe), /* 'A' to 'Z' '_' 'a' to 'z' */
-    0,
-    0,
+#define TEN 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+#define LETTERS TEN, TEN, 1, 1, 1, 1, 1, 1
+
+static const bool id_bytes[256] = {
+    ['-'] = 1, ['.'] = 1, ['0'] = TEN, ['A'] = LETTERS, ['_'] = 1, ['a'] = LETTERS,
 };
 
 bool proto_id_valid(const char *id, size_t length)
 {
     if (length == 0 || length > PROTO_ID_MAX)
         return false;
-    for (size_t i = 0; i < length; i++) {
-        uint8_t byte = (uint8_t)id[i];
-        if (!(id_bytes[byte >> 6] >> (byte & 63) & 1))
+    for (size_t i = 0; i < length; i++)
+        if (!id_bytes[(uint8_t)id[i]])
             return false;
-    }
     return !(id[0] == '.' && (length == 1 || (length == 2 && id[1] == '.')));
 }
 

@@ -28,6 +28,12 @@ static int64_t client_created(const uint8_t client_id[16])
 
 /* --- deciding --- */
 
+static struct hash128 metadata_hash(const struct core *core, struct core_text metadata)
+{
+    return metadata.length ? hash_bytes(&core->hash_key, metadata.data, metadata.length)
+                           : core->hash_of_nothing;
+}
+
 struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
                                   const struct balance *balance, const struct core_consume *command,
                                   int64_t more)
@@ -37,7 +43,7 @@ struct hash128 dedupe_fingerprint(const struct core *core, const char *method,
         int64_t raw_amount, more;
     } arguments = {
         .balance = balance->hash,
-        .metadata = hash_bytes(&core->hash_key, command->metadata.data, command->metadata.length),
+        .metadata = metadata_hash(core, command->metadata),
         .raw_amount = command->raw_amount,
         .more = more,
     };

@@ -13,6 +13,7 @@ int core_new(const struct core_options *options, struct core **ret_core)
     if (!core)
         return -ENOMEM;
     core->hash_key = options->hash_key;
+    core->hash_of_nothing = hash_bytes(&core->hash_key, "", 0);
     core->instance = options->instance;
     core->epoch = options->epoch;
     core->policy = options->policy;

@@ -208,6 +208,7 @@ struct queue {
 
 struct core {
     struct hash_key hash_key;
+    struct hash128 hash_of_nothing; /* most deductions have no metadata */
     uint32_t instance, epoch;
     struct core_policy policy;
     struct core_sink sink;
