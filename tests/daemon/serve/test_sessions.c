@@ -67,6 +67,29 @@ SESSION_TEST(a_session_is_its_user_s_customer)
     json_decref(result);
 }
 
+/* Cookies begin alike, and bytes may be a text's: neither is the other's credential. */
+SESSION_TEST(a_verdict_is_of_the_whole_credential_and_of_its_kind)
+{
+#define LONG "good:u_0123456789012345678901234567890123456789"
+    static const char *const customers[] = {"cus_1", "cus_2"};
+    static const char *const sessions[] = {LONG "a", LONG "b"};
+    json_t *result;
+
+    for (size_t i = 0; i < 2; i++)
+        link_user(sessions[i] + strlen("good:"), customers[i]);
+    for (size_t i = 0; i < 4; i++) {
+        result = balance(sessions[i % 2]);
+        cr_assert_str_eq(harness_text(result, "customer_id"), customers[i % 2]);
+        json_decref(result);
+    }
+    cr_assert_eq(fixture.sync.sessions, 2);
+    assert_balance_refused("bin:676f6f643a755f3031", "not_found"); /* "good:u_01" */
+    cr_assert_eq(fixture.sync.sessions, 3);
+    assert_balance_refused("good:u_01", "not_found");
+    cr_assert_eq(fixture.sync.sessions, 4);
+#undef LONG
+}
+
 SESSION_TEST(refused_without_a_trace_and_without_upstream)
 {
     static const char *const refused[] = {"forged:u_1", "expired:u_1"};

@@ -413,3 +413,40 @@ Test(hold, refused_where_a_consume_would_be)
     cr_assert_eq(core_load_absent(stage.core, command.customer, command.product, stage.now), 0);
     cr_expect_eq(core_reserve(stage.core, &command, HOUR, stage.now, &other.answer), CORE_COLD);
 }
+
+/* It is remembered for as long as its end is; its stamp may be remembered longer. */
+Test(hold, K2_a_repeated_reserve_of_one_that_is_forgotten)
+{
+    struct core_consume command = stage_command("cus_a", "prod_a", 10);
+    struct core_consumed consumed;
+    struct core_reserved reserved, again;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    command.repeat = CORE_REPEAT_STAMP;
+    for (int i = 0; i < 6; i++)
+        command.client_id[i] = (uint8_t)(stage.now >> (40 - 8 * i));
+    command.counter = 1;
+    cr_assert_eq(core_reserve(stage.core, &command, HOUR, stage.now, &reserved), CORE_OK);
+    core_reservation_id(stage.core, reserved.epoch, reserved.sequence, id);
+    cr_assert_eq(core_release(stage.core, stage_text(id), STAGE_UID, 1, stage.now, &again),
+                 CORE_OK);
+    for (int i = 0; i < 3; i++) { /* the client stays in use */
+        stage_later(&stage, 20 * HOUR);
+        struct core_consume other = command;
+        other.counter = (uint64_t)i + 2;
+        cr_assert_eq(stage_consume_with(&stage, &other, &consumed), CORE_OK);
+    }
+    size_t records = stage.count;
+    cr_expect_eq(core_reserve(stage.core, &command, HOUR, stage.now, &again), CORE_OUTCOME_UNKNOWN);
+    cr_expect_eq(stage.count, records);
+}
+
+Test(hold, P4_nothing_is_held_of_a_product_that_is_parked)
+{
+    struct held refused;
+    stage_spend(&stage, "cus_a", "prod_a", 50);
+    struct exchange exchange = stage_await(&stage, EXCHANGE_PUSH, 10000);
+    stage_end_push(&stage, &exchange, 2, 98);
+    size_t records = stage.count;
+    cr_expect_eq(reserve(10, HOUR, &refused), CORE_PRODUCT_PARKED);
+    cr_expect_eq(stage.count, records);
+}

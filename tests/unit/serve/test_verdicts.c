@@ -62,8 +62,24 @@ Test(verdicts, count_for_their_time)
     cr_assert_eq(add(&verdicts, 1, 5, &answer, 100), SESSION_VALID);
     cr_assert_null(find(&verdicts, 1, 100));
     answer.state = SESSION_UNAVAILABLE;
+    answer.valid_for = 1000; /* an outage is none, whatever it says */
     add(&verdicts, 1, 5, &answer, 100);
     cr_assert_null(find(&verdicts, 1, 100));
+    verdicts_deinit(&verdicts);
+}
+
+/* Found by half of the hash, and believed by all of it. */
+Test(verdicts, of_another_credential_are_not_this_one_s)
+{
+    uint8_t hash[SESSION_HASH_SIZE];
+    struct verdicts verdicts;
+
+    verdicts_init(&verdicts);
+    add(&verdicts, 1, 5, &good, 100);
+    make_hash(1, hash);
+    cr_assert_not_null(verdicts_find(&verdicts, hash, 100));
+    hash[SESSION_HASH_SIZE - 1] ^= 1;
+    cr_assert_null(verdicts_find(&verdicts, hash, 100));
     verdicts_deinit(&verdicts);
 }
 
