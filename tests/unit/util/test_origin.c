@@ -59,6 +59,32 @@ Test(origin, of_a_url)
     }
 }
 
+Test(origin, parts)
+{
+    static const struct {
+        const char *url, *before, *host;
+        int port;
+        bool is_https;
+    } parts[] = {
+        {"https://app.example", "https://app.example", "app.example", 0, true},
+        {"http://App.Example:8080/a?b#c", "http://App.Example:8080", "App.Example", 8080, false},
+        {"HTTPS://[::1]:443?x", "HTTPS://[::1]:443", "[::1]", 443, true},
+        {"https://app.example#x", "https://app.example", "app.example", 0, true},
+    };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        struct origin origin;
+
+        cr_assert_eq(origin_parse(parts[i].url, strlen(parts[i].url), &origin), 0);
+        cr_expect_eq(origin.url, parts[i].url);
+        cr_expect_eq(origin.length, strlen(parts[i].before), "%s", parts[i].url);
+        cr_expect_eq(origin.host_length, strlen(parts[i].host), "%s", parts[i].url);
+        cr_expect_eq(strncmp(origin.host, parts[i].host, origin.host_length), 0);
+        cr_expect_eq(origin.port, parts[i].port);
+        cr_expect_eq(origin.is_https, parts[i].is_https);
+    }
+}
+
 Test(origin, the_longest_fits)
 {
     char url[400] = "https://", origin[ORIGIN_MAX];
