@@ -108,6 +108,7 @@ void harness_helper_start(struct harness_process *process, const struct harness_
                           const char *hello, struct harness_connection *ret_serve);
 /* Sends a response (of a helper). */
 void harness_answer(struct harness_connection *connection, uint32_t msgid, json_t *result);
+void harness_answer_error(struct harness_connection *connection, uint32_t msgid, const char *code);
 void harness_notify(struct harness_connection *connection, const char *method);
 /* With parameters, which it takes. */
 void harness_notify_with(struct harness_connection *connection, const char *method, json_t *params);

@@ -109,22 +109,38 @@ void harness_notify_with(struct harness_connection *connection, const char *meth
     json_decref(params);
 }
 
-void harness_answer(struct harness_connection *connection, uint32_t msgid, json_t *result)
+/* Takes both. */
+static void send_answer(struct harness_connection *connection, uint32_t msgid, json_t *error,
+                        json_t *result)
 {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
 
-    cr_assert_not_null(result);
+    cr_assert(error != NULL && result != NULL);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     msgpack_pack_array(&packer, 4);
     msgpack_pack_int(&packer, 1);
     msgpack_pack_uint32(&packer, msgid);
-    msgpack_pack_nil(&packer);
+    json_words_pack(&packer, error);
     json_words_pack(&packer, result);
     harness_send_bytes(connection, buffer.data, buffer.size);
     msgpack_sbuffer_destroy(&buffer);
+    json_decref(error);
     json_decref(result);
+}
+
+void harness_answer(struct harness_connection *connection, uint32_t msgid, json_t *result)
+{
+    send_answer(connection, msgid, json_null(), result);
+}
+
+void harness_answer_error(struct harness_connection *connection, uint32_t msgid, const char *code)
+{
+    json_t *error =
+        json_pack("{s:s, s:s, s:n}", "code", code, "message", "it does not like it", "data");
+
+    send_answer(connection, msgid, error, json_null());
 }
 
 static json_t *json_or_null(const msgpack_object *object)

@@ -79,6 +79,36 @@ FIXTURE_TEST(helper, P2_a_push_whose_helper_dies_is_in_doubt, &fixture,
     cr_assert_eq(fake_sync_consumed(&fixture.sync), 1);
 }
 
+/* What it has done before it says that it cannot, nobody knows. */
+FIXTURE_TEST(helper, P2_a_push_that_its_helper_does_not_like_is_in_doubt, &fixture,
+             "[credits]\npush_interval = 10ms\nin_doubt_delay = 200ms\n")
+{
+    struct harness_connection helper;
+    struct harness_message message;
+    bool pushed = false;
+
+    json_decref(harness_call(&fixture.client, "credits.balance", "{s:s, s:s}", "customer_id",
+                             "cus_1", "product_id", "prod_1"));
+    harness_connect(&helper, fixture.sync_path);
+    fake_sync_hello(&helper, "fake test");
+    fixture_wait_status(&fixture, "upstream.helper", 1);
+    json_decref(consume());
+    while (!pushed && harness_receive(&helper, &message)) {
+        pushed = strcmp(message.method, "upstream.transaction") == 0;
+        if (pushed)
+            harness_answer_error(&helper, message.msgid, "internal");
+        harness_message_deinit(&message);
+    }
+    cr_assert(pushed);
+    fixture_wait_status(&fixture, "pushes.doubt", 1);
+    harness_connection_deinit(&helper);
+    fake_sync_stop(&fixture.sync);
+    fake_sync_start(&fixture.sync, fixture.sync_path);
+    fixture_wait_status(&fixture, "pending.credits", 0);
+    cr_assert_geq(fixture.sync.histories, 2, "it was sent again without looking twice");
+    cr_assert_eq(fake_sync_consumed(&fixture.sync), 1);
+}
+
 /* P1: at the moment a push arrives, its record is durable: a serve that is killed right then knows
  * of it. */
 FIXTURE_TEST(helper, P1_a_push_is_durable_before_it_leaves, &fixture,
