@@ -103,6 +103,17 @@ Test(clause, K2_a_client_id_from_too_far_ahead)
         cr_expect_eq(stage_consume_with(&stage, &command, &consumed),
                      late ? CORE_OUTCOME_UNKNOWN : CORE_OK);
     }
+    for (int hours = 23; hours <= 69; hours += 23) { /* known until it would not be let in */
+        size_t records;
+        for (int i = 0; i < 3; i++)
+            stage_later(&stage, i == 0 ? 23 * HOUR : 1000);
+        records = stage.count;
+        consumed.replayed = false;
+        int status = stage_consume_with(&stage, &command, &consumed);
+        cr_expect_eq(status, hours < 48 ? CORE_OK : CORE_OUTCOME_UNKNOWN);
+        cr_expect_eq(consumed.replayed, hours < 48);
+        cr_expect_eq(stage.count, records);
+    }
 }
 
 /* Its stamps go in several steps, and a crash comes between two of them. */

@@ -195,6 +195,22 @@ Test(link, goes_through_all_pages)
     expect_customer(&who, "cus_9");
 }
 
+Test(link, a_list_without_end_is_for_the_operator)
+{
+    struct core_user who = ann();
+    struct core_link link;
+    cr_assert_eq(ask(&who), CORE_COLD);
+    for (int page = 0; page < 1000; page++) {
+        struct exchange exchange = stage_next(&stage, EXCHANGE_CUSTOMERS);
+        char cursor[16];
+        (void)snprintf(cursor, sizeof(cursor), "cus_%d", page);
+        stage_end_objects(&stage, &exchange, NULL, 0, cursor);
+    }
+    stage_idle(&stage);
+    cr_assert_eq(get(&who, true, &link), CORE_AMBIGUOUS);
+    cr_expect_eq(stage.count, 0, "no create, no link");
+}
+
 Test(link, P6_a_429_between_pages_does_not_begin_anew)
 {
     struct core_user who = ann();
