@@ -116,6 +116,24 @@ Test(clause, K2_a_client_id_from_too_far_ahead)
     }
 }
 
+Test(clause, K2_what_is_forgotten_makes_room)
+{
+    struct core_policy policy = stage_policy();
+    struct core_consume command = stamped(10);
+    struct core_consumed consumed;
+    policy.dedupe_stamps_per_user = 40;
+    core_set_policy(stage.core, &policy, stage.now);
+    for (int round = 0; round < 2; round++) {
+        command = stamped(10);
+        for (command.counter = 1; command.counter <= 40; command.counter++)
+            cr_assert_eq(stage_consume_with(&stage, &command, &consumed), CORE_OK);
+        cr_expect_eq(stage_consume_with(&stage, &command, &consumed), CORE_QUOTA_STAMPS);
+        stage_later(&stage, 48 * HOUR + 1);
+        for (int i = 0; i < 10; i++)
+            stage_later(&stage, 1000);
+    }
+}
+
 /* Its stamps go in several steps, and a crash comes between two of them. */
 Test(clause, K2_a_client_that_was_being_forgotten)
 {

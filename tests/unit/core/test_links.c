@@ -12,6 +12,8 @@
 #define DOUBT 120000
 #define UNKNOWN 60000 /* unknown_ttl */
 
+#define HOUR INT64_C(3600000)
+
 static struct stage stage;
 
 static void set_up(void)
@@ -368,6 +370,25 @@ Test(link, a_claim_that_upstream_does_not_know)
     struct exchange exchange = stage_next(&stage, EXCHANGE_CUSTOMER);
     stage_end(&stage, &exchange, EXCHANGE_NOT_FOUND);
     stage_next(&stage, EXCHANGE_CUSTOMERS);
+}
+
+/* Who goes on without it makes a second customer. */
+Test(link, a_claim_that_could_not_be_looked_into)
+{
+    const enum exchange_outcome outcomes[] = {EXCHANGE_UNANSWERED, EXCHANGE_FAILED,
+                                              EXCHANGE_RATE_LIMITED, EXCHANGE_UNAUTHORIZED};
+    const struct stage_object mine = {"cus_7", "ann@x.io", NULL};
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        struct core_user who = claiming("cus_7", true);
+        cr_assert_eq(ask(&who), CORE_COLD);
+        struct exchange exchange = stage_next(&stage, EXCHANGE_CUSTOMER);
+        stage_end(&stage, &exchange, outcomes[i]);
+        exchange = stage_await(&stage, EXCHANGE_CUSTOMER, 2 * HOUR);
+        stage_end_objects(&stage, &exchange, &mine, 1, NULL);
+        expect_customer(&who, "cus_7");
+        tear_down();
+        set_up();
+    }
 }
 
 Test(link, an_unverified_claim_is_no_claim)
