@@ -197,14 +197,18 @@ int core_link_remove(struct core *core, struct core_text user_id, uint32_t uid, 
     if (!link)
         return CORE_NOT_FOUND;
     struct core_text customer = link_customer(link);
+    struct event_note note = {.type = CORE_EVENT_CUSTOMER_UNLINKED, .customer = customer};
     append_init(&append);
     append_image(&append, TABLE_LINK, user_id.data, user_id.length, NULL, 0);
     append_image(&append, TABLE_OWNER, customer.data, customer.length, NULL, 0);
-    int r = append_begin(core, &append, 0, true);
+    int r = event_log_add(core, &append, &note);
+    if (r == 0)
+        r = append_begin(core, &append, 0, true);
     if (r < 0)
         return r;
     append_finish(core, &append, RECORD_LINK, NULL, uid, 0, NULL, now);
     take_out(core, user_id);
+    event_log_tell(core, &append, NO_SLOT);
     *ret_sequence = append.sequence;
     return CORE_OK;
 }

@@ -201,11 +201,12 @@ static int pack_resumed(msgpack_packer *packer, const struct source *source)
 
 /* --- customer.* --- */
 
-static bool find_user(const struct record *record, struct core_text *ret_user)
+static bool find_user(const struct record *record, bool unlinked, struct core_text *ret_user)
 {
     struct record_image image;
+    size_t position = 0;
 
-    if (!find_image(record, TABLE_LINK, &image))
+    if (!next_image(record, TABLE_LINK, unlinked, &position, &image))
         return false;
     *ret_user = (struct core_text){image.key, image.key_length};
     return true;
@@ -215,7 +216,7 @@ static int pack_link(msgpack_packer *packer, const struct source *source)
 {
     struct core_text user;
 
-    if (!find_user(source->record, &user))
+    if (!find_user(source->record, source->event->type == CORE_EVENT_CUSTOMER_UNLINKED, &user))
         return -EBADMSG;
     pack_map(packer, 3);
     pack_kv_text(packer, "object", "customer_link");
@@ -272,6 +273,7 @@ static int pack_object(msgpack_packer *packer, const struct source *source)
     case CORE_EVENT_PUSH_RESUMED:
         return pack_resumed(packer, source);
     case CORE_EVENT_CUSTOMER_LINKED:
+    case CORE_EVENT_CUSTOMER_UNLINKED:
         return pack_link(packer, source);
     case CORE_EVENT_CUSTOMER_CREATED:
         return pack_customer(packer, source);

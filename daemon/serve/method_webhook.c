@@ -8,7 +8,8 @@
  * or it is of test mode where the key is live (or the other way round),
  * changed: what is stored of the object, events: how many tell of it}, once all of that is durable.
  * A webhook that is not believed is refused with permission_denied; one that is well signed and no
- * event with invalid_parameter, since to deliver it again is of no use.
+ * event with invalid_parameter, since to deliver it again is of no use; and each of them with
+ * conflict while the configuration has no secret to check it by.
  *
  * The request waits for creditd-sync's verdict, then for what is stored of the object; the verdict
  * stays with it meanwhile.
@@ -420,9 +421,8 @@ static int judge(struct request *request, const msgpack_object *map)
              message.length > 200 ? 200 : (int)message.length, message.data);
     if (malformed)
         request_refuse(request, PROTO_ERROR_INVALID_PARAMETER, text, "parameter", "body");
-    else
-        request_refuse(request,
-                       invalid ? PROTO_ERROR_PERMISSION_DENIED : PROTO_ERROR_UPSTREAM_UNAVAILABLE,
+    else /* without a secret nothing here is to be waited for: an operator must see to it */
+        request_refuse(request, invalid ? PROTO_ERROR_PERMISSION_DENIED : PROTO_ERROR_CONFLICT,
                        text, NULL, NULL);
     return REQUEST_ANSWERED;
 }

@@ -6,6 +6,7 @@
 #include "serve.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/events.h>
 #include <stdio.h>
 #include <string.h>
 #include <util/log.h>
@@ -244,6 +245,39 @@ static int decode_method(struct request *request)
     return -1;
 }
 
+/* The first of the types that is none, if it can be told back. */
+static bool find_unknown_type(const msgpack_object *types, msgpack_object_str *ret_type)
+{
+    for (uint32_t i = 0; types->type == MSGPACK_OBJECT_ARRAY && i < types->via.array.size; i++) {
+        const msgpack_object *type = &types->via.array.ptr[i];
+
+        if (type->type != MSGPACK_OBJECT_STR)
+            return false;
+        if (proto_event_filter(type->via.str.ptr, type->via.str.size) != 0)
+            continue;
+        *ret_type = type->via.str;
+        for (uint32_t k = 0; k < type->via.str.size; k++)
+            if (type->via.str.ptr[k] <= ' ' || type->via.str.ptr[k] > '~')
+                return false; /* it goes to logs and terminals */
+        return type->via.str.size > 0;
+    }
+    return false;
+}
+
+static void describe_wrong(const struct request *request, const char *parameter, const char *reason,
+                           char *text, size_t size)
+{
+    const msgpack_object *value = map_find(&request->message->params, parameter);
+    msgpack_object_str type;
+
+    if (strcmp(parameter, proto_parameter_name(PROTO_PARAMETER_TYPES)) == 0 && value != NULL &&
+        find_unknown_type(value, &type))
+        snprintf(text, size, "there is no event type \"%.*s\": %s %s",
+                 type.size > 40 ? 40 : (int)type.size, type.ptr, parameter, reason);
+    else
+        snprintf(text, size, "%s %s", parameter, reason);
+}
+
 static int decode_params(struct request *request)
 {
     const char *parameter, *reason;
@@ -253,7 +287,7 @@ static int decode_params(struct request *request)
 
     if (r == 0)
         return 0;
-    snprintf(text, sizeof(text), "%s %s", parameter, reason);
+    describe_wrong(request, parameter, reason, text, sizeof(text));
     request_refuse(request, (enum proto_error)r, text, "parameter", parameter);
     return -1;
 }

@@ -143,7 +143,9 @@ int webhook_verify(const msgpack_object *params, const struct settings *settings
                         body.length, now / 1000);
     if (r < 0)
         return r == -ENOMEM ? r
-                            : answer_plain(answer, "unavailable", "the webhook secret is empty");
+                            : answer_plain(answer, "unavailable",
+                                           "the webhook secret is empty ([stellartools] "
+                                           "webhook_secret_file)");
     if (r != SIGNATURE_VALID)
         return answer_plain(answer, "invalid", signature_verdict_text((enum signature_verdict)r));
     return answer_body(body, answer);

@@ -198,6 +198,16 @@ static void expect_of_link(struct sim *sim, const struct record *record,
     expected->product = "";
 }
 
+static void expect_of_unlink(struct sim *sim, int person, struct expected *expected)
+{
+    struct event_books *books = &sim->events;
+    expect(expected, CORE_EVENT_CUSTOMER_UNLINKED, 0);
+    memcpy(books->unlinked, books->linked[person], sizeof(books->unlinked));
+    books->linked[person][0] = '\0';
+    expected->customer = books->unlinked;
+    expected->product = "";
+}
+
 static void expect_of(struct sim *sim, const struct record *record, struct expected *expected)
 {
     struct record_image image;
@@ -223,7 +233,7 @@ static void expect_of(struct sim *sim, const struct record *record, struct expec
             if (image.value_length > 0)
                 expect_of_link(sim, record, &image, person, expected);
             else
-                sim->events.linked[person][0] = '\0';
+                expect_of_unlink(sim, person, expected);
         } else if (image.table == TABLE_META && image.key_length == strlen(CORE_META_LIVEMODE) &&
                    memcmp(image.key, CORE_META_LIVEMODE, image.key_length) == 0) {
             sim->events.livemode = *(const uint8_t *)image.value != 0;

@@ -270,7 +270,7 @@ struct event_books {
     struct sim_lists *lists;
     size_t list_count;
     struct pair_events pairs[SIM_PAIRS];
-    char linked[SIM_PERSONS_MAX][SIM_NAME_SIZE];
+    char linked[SIM_PERSONS_MAX][SIM_NAME_SIZE], unlinked[SIM_NAME_SIZE];
     bool livemode;
     struct told_event *items; /* by number, from 1 */
     size_t count, capacity;

@@ -36,7 +36,7 @@
  *     {customer_id, product_id, balance, upstream, pending, held, threshold}
  *   push.parked, push.resumed: object is the push {id, customer_id, product_id, type, credits,
  *     state, reason}
- *   customer.linked: object is {user_id, customer_id}
+ *   customer.linked, customer.unlinked: object is {user_id, customer_id}
  *   customer.created, .updated, .deleted; subscription.created, .updated, .canceled;
  *     refund.created, .succeeded, .failed; payment.*, payment_method.*, checkout.created: object is
  *     StellarTools' own, whole

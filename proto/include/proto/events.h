@@ -15,6 +15,7 @@
  *   state, reason}
  * - customer.linked: {object: "customer_link", user_id, customer_id}; previous_attributes has the
  *   customer_id that the user was linked to before, if there was one
+ * - customer.unlinked: the same object, of the link as it was
  * - all others: StellarTools' object, whole; previous_attributes of *.updated has the members that
  *   were otherwise before, as they were
  *
@@ -47,7 +48,8 @@
     X(PAYMENT_FAILED, "payment.failed", "a payment has failed")                                    \
     X(PAYMENT_METHOD_CREATED, "payment_method.created", "a payment method is new")                 \
     X(PAYMENT_METHOD_DELETED, "payment_method.deleted", "a payment method is gone")                \
-    X(CHECKOUT_CREATED, "checkout.created", "a checkout was begun")
+    X(CHECKOUT_CREATED, "checkout.created", "a checkout was begun")                                \
+    X(CUSTOMER_UNLINKED, "customer.unlinked", "an operator took a user's customer away")
 
 enum proto_event {
 #define X(name, text, meaning) PROTO_EVENT_##name,

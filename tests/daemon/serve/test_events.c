@@ -589,6 +589,36 @@ FIXTURE_TEST(events, what_is_wrong_is_named, &fixture, NULL)
     cr_assert_eq(event_ack(&fixture.client, "a", 2), 2);
 }
 
+FIXTURE_TEST(events, a_type_that_is_none_is_named, &fixture, NULL)
+{
+    static const struct {
+        const char *types, *told;
+    } cases[] = {
+        {"[\"credits.*\", \"credits.high\", \"low\"]",
+         "no event type \"credits.high\": types must be"},
+        {"[\"*\", \""
+         "0123456789012345678901234567890123456789"
+         "andmore\"]",
+         "\"0123456789012345678901234567890123456789\":"},
+        {"[\"credits.l\\u001b\"]", NULL}, /* not to a terminal */
+        {"[\"\"]", NULL},
+        {"[7, \"low\"]", NULL},
+        {"{}", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *error = harness_call_error(&fixture.client, "event.list", "{s:o}", "types",
+                                           json_loads(cases[i].types, 0, NULL));
+        const char *message = harness_text(error, "message");
+
+        if (cases[i].told != NULL)
+            cr_expect_not_null(strstr(message, cases[i].told), "%s", message);
+        else
+            cr_expect_eq(strncmp(message, "types must be", 13), 0, "%s", message);
+        fixture_check_error(error, "invalid_parameter", "parameter", "types");
+    }
+}
+
 FIXTURE_TEST(events, a_user_has_so_many_subscribers, &fixture, NULL)
 {
     char name[16];

@@ -25,7 +25,7 @@ static void teardown(void)
 
 TestSuite(real_webhooks, .fini = teardown, .timeout = 100);
 
-static void start_all(const char *key)
+static void start_with(const char *key, bool has_secret)
 {
     const char *arguments[] = {"--config", fixture.config, NULL};
     char variable[64], secret[HARNESS_PATH_MAX], text[2048];
@@ -44,13 +44,19 @@ static void start_all(const char *key)
     snprintf(text, sizeof(text),
              "[paths]\nstate_directory = %s\nsync_socket = %s\n[ledger]\nsegment_size = 1MiB\n"
              "map_size = 64MiB\n[stellartools]\nbase_url = http://127.0.0.1:9\n"
-             "webhook_secret_file = %s\n[limits]\nmessage_size = 1MiB\n",
-             fixture.state, fixture.sync_path, secret);
+             "%s%s\n[limits]\nmessage_size = 1MiB\n",
+             fixture.state, fixture.sync_path, has_secret ? "webhook_secret_file = " : "",
+             has_secret ? secret : "");
     harness_write_file(fixture.config, text);
     fixture_start_serve(&fixture);
     harness_process_start(&sync_process, &start);
     harness_process_wait_ready(&sync_process);
     fixture_connect(&fixture, &fixture.client);
+}
+
+static void start_all(const char *key)
+{
+    start_with(key, true);
 }
 
 static void end_all(void)
@@ -201,4 +207,18 @@ Test(real_webhooks, a_body_of_half_a_megabyte_is_taken_and_a_larger_one_is_not)
     deliver("{\"id\": \"wh_evt_1\"}", SECRET, 0, "invalid_parameter"); /* no event, well signed */
     end_all();
     free(body);
+}
+
+/* Nothing to do with whether StellarTools can be reached: the answer says what is missing. */
+Test(real_webhooks, without_a_secret_the_setting_is_named)
+{
+    json_t *error;
+
+    start_with("sk_test_1", false);
+    error = harness_call_error(&fixture.client, "webhook.deliver", "{s:s, s:s}", "body", bodies[0],
+                               "signature", "t=1,v1=00");
+    cr_expect_not_null(strstr(harness_text(error, "message"), "webhook_secret_file"), "%s",
+                       harness_text(error, "message"));
+    fixture_check_error(error, "conflict", NULL, NULL);
+    end_all();
 }

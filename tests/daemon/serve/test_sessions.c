@@ -240,6 +240,19 @@ SESSION_TEST(another_s_things_are_not_there)
     json_decref(result);
 }
 
+static void expect_unlinked(const char *user, const char *customer)
+{
+    json_t *page =
+               harness_call(&fixture.client, "event.list", "{s:[s]}", "types", "customer.unlinked"),
+           *data = json_object_get(page, "data"), *object;
+
+    cr_assert_eq(json_array_size(data), 1, "%s", json_dumps(page, 0));
+    object = json_object_get(json_object_get(json_array_get(data, 0), "data"), "object");
+    cr_expect_str_eq(harness_text(object, "user_id"), user);
+    cr_expect_str_eq(harness_text(object, "customer_id"), customer);
+    json_decref(page);
+}
+
 SESSION_TEST(links_are_unique_both_ways_and_survive)
 {
     link_user("u_1", "cus_1");
@@ -261,6 +274,7 @@ SESSION_TEST(links_are_unique_both_ways_and_survive)
         json_decref(result);
     }
     json_decref(harness_call(&fixture.client, "customer.unlink", "{s:s}", "user_id", "u_1"));
+    expect_unlinked("u_1", "cus_2");
     assert_balance_refused("good:u_1", "not_found");
     assert_refused("not_found", "customer.unlink", "{s:s}", "user_id", "u_1");
     for (int i = 0; i < 2; i++) {

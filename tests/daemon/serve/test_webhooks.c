@@ -248,7 +248,7 @@ WEBHOOK_TEST(among_those_that_are_not_believed)
         refused(&hooks[i], "301 s old", "permission_denied");
         json_decref(deliver(&hooks[i]));
         refused(&forged, "of another secret", "permission_denied");
-        refused(&forged, "none", "upstream_unavailable");
+        refused(&forged, "none", "conflict");
     }
     expect_types(ALL_TYPES);
     expect_state();

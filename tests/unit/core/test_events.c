@@ -202,9 +202,19 @@ Test(event, of_a_link_comes_when_it_is_new)
     cr_expect(same_text(get(2).customer, stage_text("cus_b")));
     cr_assert_eq(core_link_remove(stage.core, stage_text("user_1"), 0, stage.now, &sequence),
                  CORE_OK);
-    expect_range(stage.core, 1, 2);
-    link_set("user_1", "cus_b");
     expect_range(stage.core, 1, 3);
+    cr_expect_eq(get(3).type, CORE_EVENT_CUSTOMER_UNLINKED);
+    cr_expect(same_text(get(3).customer, stage_text("cus_b")));
+    cr_expect(stage.events & CORE_EVENT_BIT(CUSTOMER_UNLINKED));
+    cr_assert_eq(core_link_remove(stage.core, stage_text("user_1"), 0, stage.now, &sequence),
+                 CORE_NOT_FOUND);
+    link_set("user_1", "cus_b");
+    expect_range(stage.core, 1, 4);
+    stage.full = true;
+    cr_expect_eq(core_link_remove(stage.core, stage_text("user_1"), 0, stage.now, &sequence),
+                 -ENOSPC);
+    stage.full = false;
+    expect_range(stage.core, 1, 4);
 }
 
 static const struct core_user user = {.user_id = {"user_1", 6},

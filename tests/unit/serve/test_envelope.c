@@ -280,6 +280,14 @@ Test(envelope, a_link_says_whose_it_is_and_was)
     check(&event, &made,
           "{\"object\": {\"object\": \"customer_link\", \"user_id\": \"u_1\", \"customer_id\": "
           "\"cus_1\"}, \"previous_attributes\": {\"customer_id\": \"cus_old\"}}");
+
+    made_init(&made, RECORD_LINK);
+    add(&made, TABLE_LINK, "u_1", NULL, 0);
+    add(&made, TABLE_OWNER, "cus_1", NULL, 0);
+    event.type = CORE_EVENT_CUSTOMER_UNLINKED;
+    check(&event, &made,
+          "{\"object\": {\"object\": \"customer_link\", \"user_id\": \"u_1\", \"customer_id\": "
+          "\"cus_1\"}, \"previous_attributes\": null}");
 }
 
 Test(envelope, a_created_customer_is_the_object_that_came_with_it)
@@ -331,8 +339,8 @@ Test(envelope, data_stand_as_they_came)
 Test(envelope, a_record_that_does_not_fit_is_refused_and_told_bare)
 {
     static const enum core_event_type types[] = {
-        CORE_EVENT_CREDITS_LOW,     CORE_EVENT_PUSH_PARKED,    CORE_EVENT_PUSH_RESUMED,
-        CORE_EVENT_CUSTOMER_LINKED, CORE_EVENT_REFUND_CREATED,
+        CORE_EVENT_CREDITS_LOW,       CORE_EVENT_PUSH_PARKED,     CORE_EVENT_PUSH_RESUMED,
+        CORE_EVENT_CUSTOMER_UNLINKED, CORE_EVENT_CUSTOMER_LINKED, CORE_EVENT_REFUND_CREATED,
     };
     msgpack_sbuffer envelope;
     struct made made;
