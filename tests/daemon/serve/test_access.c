@@ -125,3 +125,32 @@ Test(access, a_session_does_not_end_what_another_uid_holds)
     harness_connection_deinit(&spender);
     fixture_deinit(&fixture);
 }
+
+static json_t *refund(struct harness_connection *connection, const char *payment)
+{
+    return harness_call(connection, "refund.create", "{s:s, s:s, s:s}", "customer_id", "cus_1",
+                        "payment_id", payment, "idempotency_key", "first");
+}
+
+/* One app's keys are nothing to another's. */
+Test(access, K1_keys_count_for_their_uid)
+{
+    struct harness_connection one, two;
+    json_t *first, *other;
+
+    if (geteuid() != 0)
+        cr_skip_test("only root can be another user");
+    fixture_start(&fixture, "[access]\nrefund = 12345, 12346\n");
+    cr_assert_eq(chmod(fixture.directory.path, 0711), 0);
+    cr_assert_eq(chmod(fixture.client_path, 0666), 0);
+    connect_as(&one, READER, 1);
+    connect_as(&two, SPENDER, 1);
+    first = refund(&one, "pay_1");
+    other = refund(&two, "pay_3");
+    cr_expect_str_neq(harness_text(first, "id"), harness_text(other, "id"));
+    json_decref(first);
+    json_decref(other);
+    harness_connection_deinit(&one);
+    harness_connection_deinit(&two);
+    fixture_deinit(&fixture);
+}

@@ -111,6 +111,8 @@ REFUND_TEST(one_that_was_made_elsewhere_counts)
     deliver("wh_1", "refund.succeeded", "rf_77", "pay_1");
     expect_conflict("pay_1", "one", "refund_id", "rf_77");
     expect_conflict("pay_1", NULL, "refund_id", "rf_77");
+    deliver("wh_2", "refund.failed", "rf_76", "pay_1"); /* one before it, told late */
+    expect_conflict("pay_1", "one", "refund_id", "rf_77");
     cr_assert_eq(fixture.sync.creates, 0);
 }
 
