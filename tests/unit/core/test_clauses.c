@@ -452,21 +452,17 @@ static struct core_policy one_turn(void)
 /* What is asked with a session costs its customer a turn, and the app none. */
 Test(clause, P6_a_uid_that_is_not_charged_pays_nothing)
 {
+    static const char *const customers[] = {"cus_a", "cus_b", "cus_c", "cus_d", "cus_e", "cus_f"};
     struct core_policy policy = one_turn();
     struct core_consumed consumed;
+    policy.turns_per_user = 2;
     tear_down();
     stage_init(&stage, &policy);
-    core_charge_uid(stage.core, false);
-    for (int i = 0; i < 3; i++)
-        cr_expect_eq(stage_consume(&stage,
-                                   i == 0   ? "cus_a"
-                                   : i == 1 ? "cus_b"
-                                            : "cus_c",
-                                   "prod_a", 50, &consumed),
-                     CORE_COLD);
-    core_charge_uid(stage.core, true);
-    cr_expect_eq(stage_consume(&stage, "cus_d", "prod_a", 50, &consumed), CORE_COLD);
-    cr_expect_eq(stage_consume(&stage, "cus_e", "prod_a", 50, &consumed), CORE_QUOTA_TURNS);
+    for (int i = 0; i < 6; i++) {
+        core_charge_uid(stage.core, i == 0 || i >= 4);
+        cr_expect_eq(stage_consume(&stage, customers[i], "prod_a", 50, &consumed),
+                     i == 5 ? CORE_QUOTA_TURNS : CORE_COLD, "%d", i);
+    }
 }
 
 Test(clause, P6_names_that_nobody_could_ask_about_do_not_stay)
