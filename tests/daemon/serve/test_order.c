@@ -3,6 +3,7 @@
  * fdatasync that covers the record has returned, and never where that has failed. Skipped where
  * strace may not trace.
  */
+#include "event_helpers.h"
 #include "fixture.h"
 #include "json_words.h"
 #include <criterion/criterion.h>
@@ -17,8 +18,11 @@
 static struct fixture fixture;
 static char trace[HARNESS_PATH_MAX];
 
+static struct harness_connection hook = {.fd = -1};
+
 static void teardown(void)
 {
+    harness_connection_deinit(&hook);
     fixture_deinit(&fixture);
 }
 
@@ -57,7 +61,7 @@ static void start_traced(const char *extra, const char *inject)
         .program = strace,
         .arguments = arguments,
         .environment = environment,
-        .fd_count = 2,
+        .fd_count = 3,
         .directory = &fixture.directory,
     };
 
@@ -69,6 +73,8 @@ static void start_traced(const char *extra, const char *inject)
     start.fds[0].fd = fixture.client_fd;
     start.fds[1].name = "sync";
     start.fds[1].fd = fixture.sync_fd;
+    start.fds[2].name = "hook";
+    start.fds[2].fd = fixture.hook_fd;
     harness_process_start(&fixture.serve, &start);
     harness_process_wait_ready(&fixture.serve);
     free(program);
@@ -257,6 +263,78 @@ Test(order, P1_fdatasync_returns_before_the_push_leaves)
               "a push left before its fdatasync");
     cr_assert_eq(count, 10, "the trace does not show the pushes");
     free(text);
+    fixture_deinit(&fixture);
+}
+
+/* --- hooks --- */
+
+#define HOOK "checkpoint_interval = 1h\n[hooks]\non_event = /bin/true\nconcurrency = 64\n"
+
+static void come(void)
+{
+    harness_connect(&hook, fixture.hook_path);
+    harness_notify(&hook, "hook.hello");
+}
+
+/* The event that it is asked to run next; 0: the connection has ended. */
+static int64_t next_run(void)
+{
+    struct harness_message message;
+    int64_t sequence = 0;
+
+    if (!harness_receive(&hook, &message))
+        return 0;
+    cr_assert_str_eq(message.method, "hook.run");
+    sequence = harness_int(json_object_get(message.params, "event"), "sequence");
+    harness_message_deinit(&message);
+    return sequence;
+}
+
+/* None of them is answered, or the records of their ends would be synced in between. */
+Test(order, J3_fdatasync_returns_before_an_event_reaches_its_hook)
+{
+    char *text;
+    int count;
+
+    start_traced(HOOK, "inject=fdatasync:delay_exit=20000");
+    come();
+    for (int i = 1; i <= 10; i++) {
+        event_make(&fixture.client, i);
+        cr_assert_eq(next_run(), i);
+    }
+    harness_connection_deinit(&hook);
+    text = end_traced();
+    cr_expect(synced_between(text, "read", "customer.link", "hook.run", &count),
+              "an event reached its hook before its fdatasync");
+    cr_expect_eq(count, 10, "the trace does not show the events");
+    free(text);
+    fixture_deinit(&fixture);
+}
+
+/* What could not be synced is told to no hook, as it is answered to nobody. */
+Test(order, J4_a_failed_fdatasync_is_followed_by_no_event)
+{
+    struct harness_message message;
+    int64_t acknowledged = 0, told = 0, sequence;
+
+    start_traced(HOOK, "inject=fdatasync:error=EIO:when=30+");
+    come();
+    for (int i = 1; i <= 60; i++) {
+        event_send(&fixture.client, i);
+        if (!harness_receive(&fixture.client, &message))
+            break;
+        cr_assert_not_null(message.result);
+        harness_message_deinit(&message);
+        acknowledged++;
+    }
+    cr_assert(acknowledged > 0 && acknowledged < 60, "it goes on with a disk that does not sync");
+    while ((sequence = next_run()) > 0)
+        told = sequence;
+    cr_expect_gt(told, 0);
+    cr_expect_leq(told, acknowledged);
+    harness_connection_deinit(&hook);
+    harness_connection_deinit(&fixture.client);
+    cr_expect_neq(harness_process_wait(&fixture.serve), 0);
     fixture_deinit(&fixture);
 }
 
