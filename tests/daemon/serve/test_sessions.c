@@ -3,11 +3,13 @@
  */
 #include "fixture.h"
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct fixture fixture;
 
@@ -88,6 +90,58 @@ SESSION_TEST(a_verdict_is_of_the_whole_credential_and_of_its_kind)
     assert_balance_refused("good:u_01", "not_found");
     cr_assert_eq(fixture.sync.sessions, 4);
 #undef LONG
+}
+
+/* How often that stands in what the process may write to; -1: its memory cannot be read. */
+static int count_in_memory(pid_t pid, const char *text)
+{
+    char path[64], line[512], permissions[8];
+    unsigned long begin, end;
+    int count = 0, fd;
+    FILE *maps;
+
+    snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+    maps = fopen(path, "re");
+    cr_assert_not_null(maps);
+    while (fd >= 0 && fgets(line, sizeof(line), maps) != NULL) {
+        char *bytes, *at;
+        ssize_t got;
+
+        if (sscanf(line, "%lx-%lx %7s", &begin, &end, permissions) != 3 ||
+            strncmp(permissions, "rw-p", 4) != 0 || end - begin > 64ul * 1024 * 1024)
+            continue;
+        bytes = malloc(end - begin);
+        cr_assert_not_null(bytes);
+        got = pread(fd, bytes, end - begin, (off_t)begin);
+        for (at = bytes;
+             got > 0 && (at = memmem(at, (size_t)(bytes + got - at), text, strlen(text))) != NULL;
+             at++)
+            count++;
+        free(bytes);
+    }
+    fclose(maps);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return count;
+}
+
+/* Serve keeps what it was told of a credential, and the credential nowhere: not in what it has
+ * read, not in what waited, not in what it has sent. */
+SESSION_TEST(a_credential_is_wiped_with_its_request)
+{
+    static const char user[] = "user-of-these-bytes";
+    char secret[] = "credential-of-these-bytes", session[80];
+
+    snprintf(session, sizeof(session), "%s:%s", secret, user);
+    link_user(user, "cus_1");
+    for (int i = 0; i < 3; i++) /* asked for, and remembered */
+        json_decref(balance(session));
+    cr_assert_neq(count_in_memory(fixture.serve.pid, user), 0,
+                  "the memory is not what is looked at");
+    cr_assert_leq(count_in_memory(fixture.serve.pid, secret), 0);
 }
 
 SESSION_TEST(refused_without_a_trace_and_without_upstream)
