@@ -3,9 +3,8 @@
  * body (of a string, say) is stepped over, not read, so that a scan costs as much as a message has
  * values, not bytes.
  *
- * `minimum` counts each value that was claimed as one byte from the moment of the claim: an array
- * of 2^32 elements is over the limit when its header is read. It also bounds what msgpack_unpack()
- * allocates for what passes: at most one msgpack_object a byte.
+ * Each value is claimed as one byte with its container's header: an array of 2^32 elements is over
+ * the limit when that is read.
  *
  * A header that has only partly arrived is read again when there is more; that is at most four
  * bytes.
@@ -61,7 +60,7 @@ static const struct lead lead[256] = {
 
 static void scanner_reset(struct frame_scanner *scanner)
 {
-    scanner->place = (struct frame_place){.minimum = 1, .level.remaining = 1};
+    scanner->place = (struct frame_place){.left = scanner->size_limit - 1, .level.remaining = 1};
 }
 
 void frame_scanner_init(struct frame_scanner *scanner, size_t size_limit)
@@ -84,13 +83,12 @@ static inline uint64_t load_big_endian(const uint8_t *data, unsigned size)
     }
 }
 
-/* Adds what a header claims beyond its first byte, which was counted when the value was claimed. */
-static inline int claim(const struct frame_scanner *scanner, struct frame_place *place,
-                        uint64_t more)
+/* Takes what a header claims beyond its first byte, which was taken when the value was claimed. */
+static inline int claim(struct frame_place *place, uint64_t more)
 {
-    if (more > scanner->size_limit - place->minimum)
+    if (more > place->left)
         return 0;
-    place->minimum += (size_t)more;
+    place->left -= (size_t)more;
     return 1;
 }
 
@@ -104,7 +102,7 @@ static inline enum frame_result scan_sized(struct frame_scanner *scanner, struct
         return FRAME_MORE;
     count = what.size == 0 ? data[0] & 0x0fu : load_big_endian(data + 1, what.size);
     if (what.kind == LEAD_STR || what.kind == LEAD_BIN) {
-        if (!claim(scanner, place, what.size + count))
+        if (!claim(place, what.size + count))
             return FRAME_TOO_LARGE;
         place->scanned += 1 + what.size + (size_t)count;
         place->level.remaining--;
@@ -115,7 +113,7 @@ static inline enum frame_result scan_sized(struct frame_scanner *scanner, struct
         return FRAME_TOO_DEEP;
     if (what.kind == LEAD_MAP)
         count *= 2;
-    if (!claim(scanner, place, what.size + count))
+    if (!claim(place, what.size + count))
         return FRAME_TOO_LARGE;
     place->scanned += 1u + what.size;
     place->level.remaining--;
@@ -132,15 +130,16 @@ static inline enum frame_result scan_value(struct frame_scanner *scanner, struct
     if (place->scanned >= length)
         return FRAME_MORE;
     what = lead[data[place->scanned]];
-    /* Twice the entries were claimed for a map: an even rest means that a key is next. */
-    if (place->level.is_map && (place->level.remaining & 1) == 0 && what.kind != LEAD_FIXSTR &&
-        what.kind != LEAD_STR)
-        return FRAME_INVALID;
-    if (what.kind == LEAD_INVALID)
-        return FRAME_INVALID;
-    if (what.kind > LEAD_FIXSTR)
-        return scan_sized(scanner, place, what, data + place->scanned, length - place->scanned);
-    if (!claim(scanner, place, what.size - 1u))
+    if (what.kind != LEAD_FIXSTR) {
+        /* Twice the entries were claimed for a map: an even rest means that a key is next. */
+        if (place->level.is_map && (place->level.remaining & 1) == 0 && what.kind != LEAD_STR)
+            return FRAME_INVALID;
+        if (what.kind == LEAD_INVALID)
+            return FRAME_INVALID;
+        if (what.kind != LEAD_FIXED)
+            return scan_sized(scanner, place, what, data + place->scanned, length - place->scanned);
+    }
+    if (!claim(place, what.size - 1u))
         return FRAME_TOO_LARGE;
     place->scanned += what.size;
     place->level.remaining--;
@@ -166,7 +165,7 @@ enum frame_result frame_scan(struct frame_scanner *scanner, const uint8_t *data,
         scanner->place = place;
         return result;
     }
-    assert(place.scanned == place.minimum);
+    assert(place.scanned == scanner->size_limit - place.left);
     *ret_length = place.scanned;
     scanner_reset(scanner);
     return FRAME_COMPLETE;

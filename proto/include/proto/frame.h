@@ -4,8 +4,7 @@
  * one at a time, and never looks at a byte twice.
  *
  * It bounds what a peer can claim: size, depth, and element counts (an array that claims 2^32
- * elements is over the size limit by its own claim, before anything is allocated for it). Only what
- * it has passed may be given to msgpack_unpack().
+ * elements is over the size limit by its own claim, before anything is allocated for it).
  */
 #pragma once
 
@@ -29,7 +28,7 @@ struct frame_level {
 
 struct frame_place {
     size_t scanned; /* bytes of the current message that are done with */
-    size_t minimum; /* bytes that the current message has at least, by what it claimed so far */
+    size_t left;    /* bytes that it may still claim: the limit, less what it has at least */
     unsigned depth;
     struct frame_level level; /* the innermost */
 };
