@@ -7,6 +7,7 @@
 #include "fixture.h"
 #include "json_words.h"
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,6 +336,47 @@ Test(order, J4_a_failed_fdatasync_is_followed_by_no_event)
     harness_connection_deinit(&hook);
     harness_connection_deinit(&fixture.client);
     cr_expect_neq(harness_process_wait(&fixture.serve), 0);
+    fixture_deinit(&fixture);
+}
+
+/* How many fdatasyncs return between a request and the push that it causes, at the least. */
+static int fewest_syncs(char *text, int *ret_pushes)
+{
+    int syncs = 0, fewest = INT_MAX;
+    char *save = NULL;
+
+    *ret_pushes = 0;
+    for (char *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        if (strstr(line, "read(") != NULL && strstr(line, "credits.consume") != NULL) {
+            syncs = 0;
+        } else if (strstr(line, "fdatasync") != NULL && strstr(line, "= 0") != NULL) {
+            syncs++;
+        } else if (strstr(line, "write(") != NULL && strstr(line, "upstream.transaction") != NULL) {
+            fewest = syncs < fewest ? syncs : fewest;
+            ++*ret_pushes;
+        }
+    }
+    return fewest;
+}
+
+/* … also where the push is begun while what it is for is being synced: that sync is not its own. */
+Test(order, P1_a_push_waits_for_the_fdatasync_of_its_own_record)
+{
+    char *text;
+    int pushes, fewest;
+
+    start_traced("checkpoint_interval = 1h\n[credits]\npush_interval = 5ms\n",
+                 "inject=fdatasync:delay_exit=40000");
+    for (int i = 0; i < 5; i++) {
+        consume();
+        fixture_wait_status(&fixture, "pending.credits", 0);
+    }
+    text = end_traced();
+    fewest = fewest_syncs(text, &pushes);
+    cr_assert_eq(pushes, 5, "the trace does not show the pushes");
+    cr_assert_geq(fewest, 2);
+    free(text);
     fixture_deinit(&fixture);
 }
 
