@@ -18,6 +18,7 @@
 
 #include "event_log.h"
 #include "heap.h"
+#include "object.h"
 #include "refresh.h"
 #include "subscriber.h"
 #include <core/event.h>
@@ -488,21 +489,6 @@ int link_make(struct core *core, struct core_text user_id, struct core_text cust
 int link_load(struct core *core, enum record_table table, const void *key, size_t key_length,
               const void *value, size_t value_length);
 void links_deinit(struct core *core);
-/* What fits into a record beside the rest of it, and beside events that tell all of it twice. */
-#define OBJECT_BODY_MAX (63u * 1024u)
-struct object_image {
-    int64_t synced_at;
-    /* the body follows */
-};
-int object_replay(struct core *core, enum record_table table, const void *key, size_t key_length,
-                  const void *value, size_t value_length, uint64_t sequence);
-/* Keeps in memory what a record of another kind has just put. */
-void object_note(struct core *core, enum record_table table, struct core_text key,
-                 const void *image, size_t length, uint64_t sequence);
-/* Whether memory has it, and it is not gone. */
-bool object_known(const struct core *core, enum record_table table, struct core_text key);
-void objects_trim(struct core *core);
-void objects_deinit(struct core *core);
 
 /* --- delivery_table.c, delivery_record.c --- */
 int delivery_load(struct core *core, enum record_table table, const void *key, size_t key_length,
