@@ -42,7 +42,7 @@ static int run(const struct role_start *start)
 
 int main(int argc, char **argv)
 {
-    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
+    struct role_start start;
     int status;
 
     if (role_begin(&role, argc, argv, &start, &status))

@@ -104,6 +104,7 @@ static int settings_fill(struct settings *settings, const char *path, const stru
 
 int settings_load(const char *config_path, struct settings **ret_settings, char **ret_error)
 {
+    CLEANUP(cleanup_free) char *path = NULL;
     CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(settings_cleanup) struct settings *settings = calloc(1, sizeof *settings);
     char *error = NULL;
@@ -111,10 +112,10 @@ int settings_load(const char *config_path, struct settings **ret_settings, char 
 
     if (settings) {
         settings->references = 1;
-        r = config_load(config_path, &config, &error);
+        r = config_load_found(config_path, &path, &config, &error);
     }
     if (r >= 0)
-        r = settings_fill(settings, config_path, config, &error);
+        r = settings_fill(settings, path, config, &error);
     if (r < 0) {
         if (!error && asprintf(&error, "the configuration cannot be read: %s", strerror(-r)) < 0)
             error = NULL;

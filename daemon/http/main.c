@@ -21,7 +21,7 @@ static const struct role role = {
 
 int main(int argc, char **argv)
 {
-    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
+    struct role_start start;
     CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(cleanup_free) char *error = NULL;
     const char *socket;
@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 
     if (role_begin(&role, argc, argv, &start, &status))
         return status;
-    if (config_load(start.config_path, &config, &error) < 0)
+    if (config_load_found(start.config_path, NULL, &config, &error) < 0)
         return role_refuse(role.name, error);
     if (start.is_check)
         return role_accept(role.name, start.config_path);

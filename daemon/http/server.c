@@ -245,7 +245,7 @@ static void reload(struct server *server)
     CLEANUP(cleanup_free) char *error = NULL;
     CLEANUP(cleanup_free) char *kept = NULL;
 
-    if (config_load(server->config_path, &config, &error) < 0 ||
+    if (config_load_found(server->config_path, NULL, &config, &error) < 0 ||
         config_keep(config, server->config, sections, &kept) < 0) {
         log_error("%s; going on with what was read before", error ? error : "out of memory");
         return;

@@ -41,7 +41,7 @@ struct server {
     unsigned connections_max; /* as at the start */
     unsigned arriving;        /* given to libmicrohttpd, which has not counted them yet */
     struct config *config;
-    const char *config_path;
+    const char *config_path; /* as it was given; may be NULL */
     struct figures figures;
     struct stream_list streams;
     struct exchange_list suspending; /* within a turn only */

@@ -26,7 +26,7 @@ static int finish(int *ret_status, int status)
 
 /* getopt_long itself says what is wrong with an option. */
 static int options_parse(const struct role *role, int argc, char **argv, struct role_start *start,
-                         const char **ret_config_path, int *ret_status)
+                         int *ret_status)
 {
     static const struct option known[] = {
         {"socket", required_argument, NULL, 's'}, /* the first, so that it can be left out */
@@ -44,7 +44,7 @@ static int options_parse(const struct role *role, int argc, char **argv, struct 
             start->socket = optarg;
             break;
         case 'c':
-            *ret_config_path = optarg;
+            start->config_path = optarg;
             break;
         case 'k':
             start->is_check = true;
@@ -69,23 +69,13 @@ int role_begin(const struct role *role, int argc, char **argv, struct role_start
                int *ret_status)
 {
     struct role_start start = {.config_path = NULL};
-    const char *config_path = NULL;
 
     log_init(role->name, LOG_LEVEL_INFO);
-    if (options_parse(role, argc, argv, &start, &config_path, ret_status))
+    if (options_parse(role, argc, argv, &start, ret_status))
         return 1;
     role_protect();
-    start.config_path = config_path ? strdup(config_path) : config_default_path();
-    if (config_path && !start.config_path)
-        return finish(ret_status, role_refuse(role->name, NULL));
     *ret_start = start;
     return 0;
-}
-
-void role_start_cleanup(struct role_start *start)
-{
-    free(start->config_path);
-    start->config_path = NULL;
 }
 
 int role_refuse(const char *program, const char *error)
@@ -104,8 +94,10 @@ void role_go_on(const char *error)
 
 int role_accept(const char *program, const char *config_path)
 {
-    if (config_path)
-        printf("%s: %s has no mistakes\n", program, config_path);
+    CLEANUP(cleanup_free) char *found = config_path ? NULL : config_default_path();
+
+    if (config_path || found)
+        printf("%s: %s has no mistakes\n", program, config_path ? config_path : found);
     else
         printf("%s: there is no configuration; all options have their defaults\n", program);
     return fflush(stdout) ? ROLE_EXIT_FAILURE : EXIT_SUCCESS;

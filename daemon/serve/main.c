@@ -102,14 +102,6 @@ static int load_config(struct serve *serve)
     return 2;
 }
 
-static int tell_checked(const struct serve *serve)
-{
-    CLEANUP(cleanup_free)
-    char *path = serve->config_path != NULL ? strdup(serve->config_path) : config_default_path();
-
-    return role_accept("creditd-serve", path);
-}
-
 static void remove_sockets(struct serve *serve)
 {
     if (serve->own_socket != NULL)
@@ -155,7 +147,8 @@ int main(int argc, char **argv)
     if (r != 0)
         return r;
     if (task.is_check || task.accept_clock) {
-        r = task.is_check ? tell_checked(&serve) : clock_accept(serve.config);
+        r = task.is_check ? role_accept("creditd-serve", serve.config_path)
+                          : clock_accept(serve.config);
         serve.config = config_free(serve.config);
         return r;
     }

@@ -115,12 +115,9 @@ static void on_progress(uv_async_t *handle)
 
 int serve_load_config(const struct serve *serve, struct config **ret_config, char **ret_error)
 {
-    CLEANUP(cleanup_free) char *path = NULL;
     CLEANUP(config_cleanup) struct config *config = NULL;
-    int r;
+    int r = config_load_found(serve->config_path, NULL, &config, ret_error);
 
-    path = serve->config_path != NULL ? strdup(serve->config_path) : config_default_path();
-    r = config_load(path, &config, ret_error);
     if (r < 0)
         return r;
     if (serve->state_directory != NULL) {

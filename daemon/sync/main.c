@@ -60,7 +60,7 @@ static int run(const struct role_start *start, const struct settings_source *sou
 int main(int argc, char **argv)
 {
     CLEANUP(secret_cleanup) char *environment_key = key_take_from_environment(KEY_VARIABLE);
-    CLEANUP(role_start_cleanup) struct role_start start = {.config_path = NULL};
+    struct role_start start;
     struct settings_source source;
     int status;
 

@@ -123,6 +123,8 @@ static void secrets_load(const struct settings_source *source, const struct conf
 int settings_load(const struct settings_source *source, struct settings **ret_settings,
                   char **ret_error)
 {
+    struct settings_source from = *source;
+    CLEANUP(cleanup_free) char *path = NULL;
     CLEANUP(config_cleanup) struct config *config = NULL;
     CLEANUP(settings_cleanup) struct settings *settings = calloc(1, sizeof *settings);
     char *error = NULL;
@@ -130,20 +132,21 @@ int settings_load(const struct settings_source *source, struct settings **ret_se
 
     if (settings)
         settings->references = 1;
-    r = settings ? config_load(source->config_path, &config, &error) : -ENOMEM;
+    r = settings ? config_load_found(source->config_path, &path, &config, &error) : -ENOMEM;
+    from.config_path = path;
 
     if (r >= 0)
-        r = target_load(source, config->stellartools.base_url, &settings->target, &error);
+        r = target_load(&from, config->stellartools.base_url, &settings->target, &error);
     if (r >= 0)
         r = copy_text(&settings->api_version, config->stellartools.api_version);
     if (r >= 0)
         r = copy_text(&settings->sync_socket, config->paths.sync_socket);
     if (r >= 0)
-        r = auth_load(source, config, settings, &error);
+        r = auth_load(&from, config, settings, &error);
     if (r >= 0)
-        secrets_load(source, config, settings);
+        secrets_load(&from, config, settings);
     if (r >= 0)
-        r = upstream_load(source, settings, &error);
+        r = upstream_load(&from, settings, &error);
     if (r < 0) {
         if (!error)
             say(&error, r, NULL, "the configuration cannot be read: ", strerror(-r));

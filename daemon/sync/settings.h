@@ -34,7 +34,7 @@ struct settings {
 
 /* Where the settings come from; the strings belong to the program and outlive the settings. */
 struct settings_source {
-    const char *config_path; /* NULL: defaults */
+    const char *config_path; /* NULL: where it is when nobody says */
     const char *base_url;    /* overrides the configuration; NULL: does not */
     const char *environment_key;
     bool is_sandbox; /* base_url is that of creditd's own sandbox */

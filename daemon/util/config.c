@@ -331,6 +331,17 @@ int config_load(const char *path, struct config **ret_config, char **ret_error)
     return 0;
 }
 
+int config_load_found(const char *given, char **ret_path, struct config **ret_config,
+                      char **ret_error)
+{
+    CLEANUP(cleanup_free) char *path = given ? strdup(given) : config_default_path();
+    int r = given && !path ? -ENOMEM : config_load(path, ret_config, ret_error);
+
+    if (ret_path)
+        *ret_path = TAKE_PTR(path);
+    return r;
+}
+
 int config_list_options(FILE *stream)
 {
     const char *last = "";

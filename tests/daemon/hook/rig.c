@@ -42,10 +42,10 @@ void rig_configure(struct rig *rig, const char *hooks)
     free(user);
 }
 
-void rig_start(struct rig *rig)
+static void start(struct rig *rig, const char *const *arguments, const char *home)
 {
-    const char *arguments[] = {"--config", rig->config_path, NULL};
-    const char *const environment[] = {"CREDITD_TEST_SECRET=1", "LANG=C.UTF-8", "TZ=UTC", NULL};
+    const char *const environment[] = {"CREDITD_TEST_SECRET=1", "LANG=C.UTF-8", "TZ=UTC", home,
+                                       NULL};
 
     harness_helper_start(&rig->process,
                          &(struct harness_start){.program = "creditd-hook",
@@ -53,6 +53,23 @@ void rig_start(struct rig *rig)
                                                  .environment = environment,
                                                  .directory = &rig->directory},
                          "hook.hello", &rig->serve);
+}
+
+void rig_start(struct rig *rig)
+{
+    start(rig, (const char *[]){"--config", rig->config_path, NULL}, NULL);
+}
+
+void rig_start_without_configuration(struct rig *rig)
+{
+    char home[HARNESS_PATH_MAX + 32], below[HARNESS_PATH_MAX];
+
+    cr_assert_eq(unlink(rig->config_path), 0);
+    harness_path(&rig->directory, "creditd", below);
+    cr_assert_eq(mkdir(below, 0755), 0);
+    harness_path(&rig->directory, "creditd/creditd.conf", rig->config_path);
+    snprintf(home, sizeof home, "XDG_CONFIG_HOME=%.*s", (int)(strrchr(below, '/') - below), below);
+    start(rig, (const char *[]){NULL}, home);
 }
 
 void rig_deinit(struct rig *rig)

@@ -26,6 +26,8 @@ void rig_program(struct rig *rig, const char *name, const char *text, char *ret_
 /* The lines of [hooks]; programs run as the test does, unless they say otherwise. */
 void rig_configure(struct rig *rig, const char *hooks);
 void rig_start(struct rig *rig);
+/* Without --config; what is configured from then on is where the program looks for it. */
+void rig_start_without_configuration(struct rig *rig);
 /* Ends it by closing the connection, and expects the exit code 0. */
 void rig_deinit(struct rig *rig);
 

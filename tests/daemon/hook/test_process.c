@@ -90,6 +90,16 @@ Test(process, the_first_hook_comes_with_a_reload)
     rig_log(&rig, "read anew");
 }
 
+Test(process, the_first_configuration_comes_with_a_reload)
+{
+    if (access("/etc/creditd/creditd.conf", F_OK) == 0)
+        cr_skip("this machine has a system-wide configuration");
+    rig_start_without_configuration(&rig);
+    configure_program("exit 0");
+    harness_notify(&rig.serve, "hook.reload");
+    rig_expect(rig_run(&rig, "on_event", 1), "done", 0, NULL);
+}
+
 Test(process, a_bad_reload_changes_nothing)
 {
     configure_program("exit 0");

@@ -625,3 +625,29 @@ Test(config, where_the_file_is_looked_for)
     named = config_default_path();
     cr_assert_str_eq(named, "/nonexistent.conf");
 }
+
+/* Without a name it is looked for at each load; what was read is said, also where it is wrong. */
+Test(config, the_first_file_is_found_when_it_is_there)
+{
+    CLEANUP(cleanup_free) char *below = scratch_path(directory, "creditd");
+    CLEANUP(cleanup_free) char *named = scratch_write(directory, "named.conf", "[x]\n", 4);
+    CLEANUP(config_cleanup) struct config *before = NULL, *after = NULL, *bad = NULL;
+    CLEANUP(cleanup_free) char *none = NULL, *found = NULL, *read = NULL, *error = NULL;
+    CLEANUP(cleanup_free) char *file = NULL;
+
+    clear_environment();
+    setenv("XDG_CONFIG_HOME", directory, 1);
+    if (geteuid() == 0 && access("/etc/creditd/creditd.conf", F_OK) == 0)
+        cr_skip("this machine has a system-wide configuration");
+    cr_assert_eq(config_load_found(NULL, &none, &before, NULL), 0);
+    cr_assert_null(none);
+    cr_assert_eq(before->credits.push_interval, 1000);
+    cr_assert_eq(mkdir(below, 0755), 0);
+    file = scratch_write(below, "creditd.conf", "[credits]\npush_interval = 2s\n", 29);
+    cr_assert_eq(config_load_found(NULL, &found, &after, NULL), 0);
+    cr_assert_str_eq(found, file);
+    cr_assert_eq(after->credits.push_interval, 2000);
+    cr_assert_eq(config_load_found(named, &read, &bad, &error), -EINVAL);
+    cr_assert_str_eq(read, named);
+    cr_assert_not_null(strstr(error, named), "%s", error);
+}

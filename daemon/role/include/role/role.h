@@ -20,21 +20,20 @@ struct role {
 };
 
 struct role_start {
-    char *config_path;  /* --config, or where it is when nobody says; NULL: there is none */
-    const char *socket; /* NULL: not given */
-    bool is_check;      /* --check: judge the configuration and end */
+    const char *config_path; /* NULL: not given */
+    const char *socket;      /* the same */
+    bool is_check;           /* --check: judge the configuration and end */
 };
 
 /* Opens the log, reads the command line, and protects the process. 0: go on. Otherwise the program
  * is over (help, version, a mistake), and *ret_status is its exit status. */
 int role_begin(const struct role *role, int argc, char **argv, struct role_start *ret_start,
                int *ret_status);
-void role_start_cleanup(struct role_start *start);
 /* Memory is nobody else's to read, and who has gone is told by EPIPE alone. */
 void role_protect(void);
 
 /* The three ends of a judgement of the configuration. `error` is the line that names the mistake,
- * NULL where there was no memory for it. */
+ * NULL where there was no memory for it; `config_path` is as it was given. */
 int role_refuse(const char *program, const char *error);       /* at the start: the exit status */
 void role_go_on(const char *error);                            /* at a reload */
 int role_accept(const char *program, const char *config_path); /* --check: the exit status */

@@ -122,6 +122,11 @@ char *config_default_path(void);
 /* `path` may be NULL: all defaults. On failure *ret_error, if wanted, is the line to print; the
  * caller frees it. */
 int config_load(const char *path, struct config **ret_config, char **ret_error);
+/* The same for a program that was told `given`, or nothing (NULL): the file is then looked for at
+ * each load, since the first one may be written while the program runs. *ret_path, if wanted, is
+ * what was read, also on failure; NULL: defaults. The caller frees it. */
+int config_load_found(const char *given, char **ret_path, struct config **ret_config,
+                      char **ret_error);
 /* For a reload: what counts from the next start only, in these sections (the last one is NULL),
  * stays in `config`, which was loaded just now, as it is in `running`. *ret_names are the options
  * that this concerns, "[ledger] retention, [paths] socket", for the log; NULL: none has changed.
