@@ -382,6 +382,9 @@ Test(start, a_stale_socket_is_no_obstacle)
     actor_tell(serve, "exit 0");
     actor_expect_end(serve);
     actor_expect_end(sync); /* as serve has gone */
+    /* A process that ends closes its descriptors in no order: only when it has ended is its socket
+     * nobody's. */
+    cr_assert_eq(waitpid(serve->pid, NULL, 0), serve->pid);
     actor_free(serve);
     actor_free(sync);
     cr_assert_eq(access(stage->socket, F_OK), 0);
