@@ -140,8 +140,10 @@ static int trace_write(void *userdata, int fd, const void *data, size_t length, 
         pthread_cond_broadcast(&self->changed);
         pthread_cond_wait(&self->changed, &self->lock);
     }
-    self->write_waits = false;
-    self->writes += offset > 0;
+    if (offset > 0) { /* the next segment is prepared by another thread meanwhile */
+        self->write_waits = false;
+        self->writes++;
+    }
     pthread_mutex_unlock(&self->lock);
     return pwrite(fd, data, length, (off_t)offset) == (ssize_t)length ? 0 : -errno;
 }
