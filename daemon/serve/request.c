@@ -349,6 +349,11 @@ static void request_wait(struct request *request, int result)
 
 static void request_apply(struct request *request)
 {
+    /* Whoever waits for something else says so. */
+    static const struct refusal not_read = {
+        .error = PROTO_ERROR_BUSY,
+        .text = "what is stored of it could not be read in time; try again",
+    };
     int r;
 
     request->reveals = 0;
@@ -356,6 +361,7 @@ static void request_apply(struct request *request)
         request->wait_fresh = false;
         request->wait_stage = 0;
         request->wait_intent = 0;
+        request->wait_late = not_read;
         if (identify(request, &r))
             r = method_function(request->method)(request);
         if (r != REQUEST_ANSWERED) {

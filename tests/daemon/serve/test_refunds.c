@@ -160,3 +160,23 @@ REFUND_TEST(one_that_was_dropped_leaves_the_payment_free)
     json_decref(call("push.drop", "{s:s}", "push_id", id));
     expect_refund("pay_1", "two", "rf_2");
 }
+
+/* Whether a payment was given back is first read from the store, for which there may be no time.
+ * Which of the two comes first cannot be known; an answer comes. */
+FIXTURE_TEST(refunds, there_may_be_no_time_to_read, &fixture, "[credits]\ncold_timeout = 0s\n")
+{
+    for (int i = 0; i < 50; i++) {
+        struct harness_message message;
+        char payment[32];
+
+        snprintf(payment, sizeof(payment), "pay_%d", i);
+        harness_send(&fixture.client, "refund.create", "{s:s, s:s}", "customer_id", "cus_1",
+                     "payment_id", payment);
+        cr_assert(harness_receive(&fixture.client, &message), "serve has ended");
+        if (message.error != NULL)
+            cr_assert(strcmp(harness_text(message.error, "code"), "busy") == 0 ||
+                          strcmp(harness_text(message.error, "code"), "upstream_unavailable") == 0,
+                      "%s", json_dumps(message.error, 0));
+        harness_message_deinit(&message);
+    }
+}
