@@ -217,9 +217,42 @@ static char **child_environment(const struct harness_start *start, const char *n
     return result;
 }
 
+/* --- what a failing test says --- */
+
+#define LOGS_MAX 4
+#define LOG_TAIL 2000
+
+static char logs[LOGS_MAX][2 * HARNESS_PATH_MAX];
+static unsigned started;
+
+static void log_append(FILE *stream, const char *path)
+{
+    char *text = harness_read_file(path);
+    size_t length = text != NULL ? strlen(text) : 0;
+
+    if (length > 0)
+        fprintf(stream, "\n%s:\n%s", strrchr(path, '/') + 1,
+                text + (length > LOG_TAIL ? length - LOG_TAIL : 0));
+    free(text);
+}
+
+const char *harness_logs(void)
+{
+    static char text[LOGS_MAX * (LOG_TAIL + 2 * HARNESS_PATH_MAX)];
+    FILE *stream;
+
+    memset(text, 0, sizeof(text));
+    stream = fmemopen(text, sizeof(text) - 1, "w");
+    if (stream == NULL)
+        return "";
+    for (unsigned i = started < LOGS_MAX ? 0 : started - LOGS_MAX; i < started; i++)
+        log_append(stream, logs[i % LOGS_MAX]);
+    fclose(stream);
+    return text;
+}
+
 void harness_process_start(struct harness_process *process, const struct harness_start *start)
 {
-    static unsigned started;
     struct child child = {.fd_count = start->fd_count};
     char *texts[3] = {NULL, NULL, NULL};
     const char *base = strrchr(start->program, '/');
@@ -229,6 +262,7 @@ void harness_process_start(struct harness_process *process, const struct harness
     started++;
     cr_assert_gt(
         asprintf(&process->log_path, "%s/%s.%u.log", start->directory->path, base, started), 0);
+    snprintf(logs[(started - 1) % LOGS_MAX], sizeof(logs[0]), "%s", process->log_path);
     cr_assert_gt(asprintf(&process->notify_path, "%s/notify.%u", start->directory->path, started),
                  0);
     process->notify_fd = notify_listen(process->notify_path);
@@ -256,6 +290,20 @@ char *harness_process_log(const struct harness_process *process)
     return harness_read_file(process->log_path);
 }
 
+void harness_process_wait_log(const struct harness_process *process, const char *text)
+{
+    for (int waited = 0; waited < HARNESS_TIMEOUT_MS; waited += 5) {
+        char *log = harness_process_log(process);
+        bool is_there = log != NULL && strstr(log, text) != NULL;
+
+        free(log);
+        if (is_there)
+            return;
+        poll(NULL, 0, 5); /* a file does not say when it grows */
+    }
+    cr_assert_fail("no log says \"%s\":%s", text, harness_logs());
+}
+
 void harness_process_wait_ready(struct harness_process *process)
 {
     char message[512];
@@ -265,12 +313,11 @@ void harness_process_wait_ready(struct harness_process *process)
         ssize_t length;
 
         if (poll(&poller, 1, 50) == 0) {
-            char *log;
-            if (waitpid(process->pid, NULL, WNOHANG) != process->pid)
+            int status = 0;
+            if (waitpid(process->pid, &status, WNOHANG) != process->pid)
                 continue;
             process->pid = 0;
-            log = harness_process_log(process);
-            cr_assert_fail("it has ended: %s", log);
+            cr_assert_fail("it has ended with status %x:%s", (unsigned)status, harness_logs());
         }
         length = recv(process->notify_fd, message, sizeof(message) - 1, 0);
         cr_assert_geq(length, 0);
@@ -278,7 +325,7 @@ void harness_process_wait_ready(struct harness_process *process)
         if (strncmp(message, "READY=1", 7) == 0 || strstr(message, "\nREADY=1") != NULL)
             return;
     }
-    cr_assert_fail("not ready after %d ms", HARNESS_TIMEOUT_MS);
+    cr_assert_fail("not ready after %d ms:%s", HARNESS_TIMEOUT_MS, harness_logs());
 }
 
 static void process_forget(struct harness_process *process)
@@ -305,7 +352,7 @@ int harness_process_wait(struct harness_process *process)
         }
         poll(NULL, 0, 1); /* waitpid has no timeout; this is none of what is tested */
     }
-    cr_assert_fail("pid %d has not ended", (int)process->pid);
+    cr_assert_fail("pid %d has not ended:%s", (int)process->pid, harness_logs());
     return status;
 }
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HARNESS_TIMEOUT_MS 30000
+#define HARNESS_TIMEOUT_MS 120000 /* beyond what anything takes: it costs nothing until then */
 #define HARNESS_FDS_MAX 4
 #define HARNESS_PATH_MAX 100 /* short enough for the address of a Unix socket */
 
@@ -72,6 +72,10 @@ int harness_process_stop(struct harness_process *process, int signal);
 void harness_process_deinit(struct harness_process *process);
 /* What it has written to standard error so far. The caller frees it. */
 char *harness_process_log(const struct harness_process *process);
+/* Waits until that stands in its log. */
+void harness_process_wait_log(const struct harness_process *process, const char *text);
+/* The ends of the logs of what was started last, for what a failing test says. Owned here. */
+const char *harness_logs(void);
 /* The path of one of our executables. The caller frees it. */
 char *harness_program_path(const char *program);
 

@@ -236,7 +236,8 @@ bool harness_receive(struct harness_connection *connection, struct harness_messa
     bool timeout;
     bool there = harness_receive_within(connection, HARNESS_TIMEOUT_MS, ret_message, &timeout);
 
-    cr_assert_not(timeout, "nothing came for %d ms", HARNESS_TIMEOUT_MS);
+    if (timeout)
+        cr_assert_fail("nothing came for %d ms:%s", HARNESS_TIMEOUT_MS, harness_logs());
     return there;
 }
 
@@ -252,7 +253,8 @@ static void wait_answer(struct harness_connection *connection, uint32_t msgid,
                         struct harness_message *message)
 {
     for (;;) {
-        cr_assert(harness_receive(connection, message), "the connection was closed");
+        if (!harness_receive(connection, message))
+            cr_assert_fail("the connection was closed:%s", harness_logs());
         if (message->type == 1 && message->msgid == msgid)
             return;
         harness_message_deinit(message);
@@ -270,7 +272,7 @@ json_t *harness_call(struct harness_connection *connection, const char *method, 
     wait_answer(connection, send_request(connection, method, format, arguments), &message);
     va_end(arguments);
     if (message.error != NULL)
-        cr_assert_fail("%s: %s", method, json_dumps(message.error, 0));
+        cr_assert_fail("%s: %s%s", method, json_dumps(message.error, 0), harness_logs());
     cr_assert_not_null(message.result);
     result = json_incref(message.result);
     harness_message_deinit(&message);

@@ -154,8 +154,8 @@ Test(programs, ends_those_of_the_configured_user)
     cr_assert_eq(chmod(rig.directory.path, 0777), 0);
     fifo = rig_fifo(&rig, "program.fifo");
     cr_assert_eq(fchmod(fifo, 0666), 0);
-    start_with("exec 9>\"$0.fifo\"\nsleep 1000 & wait", "user = nobody\ntimeout = 200ms");
-    rig_expect(rig_run(&rig, "on_event", 1), "failed", 128 + SIGTERM, "200 ms were over");
+    start_with("exec 9>\"$0.fifo\"\nsleep 1000 & wait", "user = nobody\ntimeout = 2s");
+    rig_expect(rig_run(&rig, "on_event", 1), "failed", 128 + SIGTERM, "2000 ms were over");
     rig_fifo_end(fifo);
     close(fifo);
 }
@@ -213,9 +213,9 @@ Test(programs, a_hanging_one_is_ended)
 {
     int fifo = rig_fifo(&rig, "program.fifo");
 
-    start_with("exec 9>\"$0.fifo\"\nsleep 1000 & wait", "timeout = 200ms");
+    start_with("exec 9>\"$0.fifo\"\nsleep 1000 & wait", "timeout = 2s");
     rig_expect(rig_run(&rig, "on_event", 1), "failed", 128 + SIGTERM,
-               "its 200 ms were over, then signal 15 ended it");
+               "its 2000 ms were over, then signal 15 ended it");
     rig_fifo_end(fifo); /* and the one that it had started */
     close(fifo);
 }
@@ -225,10 +225,9 @@ Test(programs, one_that_ignores_the_end_is_killed)
 {
     int fifo = rig_fifo(&rig, "program.fifo");
 
-    start_with("trap '' TERM\nexec 9>\"$0.fifo\"\nsleep 1000 & wait\nsleep 1000",
-               "timeout = 200ms");
+    start_with("trap '' TERM\nexec 9>\"$0.fifo\"\nsleep 1000 & wait\nsleep 1000", "timeout = 2s");
     rig_expect(rig_run(&rig, "on_event", 1), "failed", 128 + SIGKILL,
-               "its 200 ms were over, then signal 9 ended it");
+               "its 2000 ms were over, then signal 9 ended it");
     rig_fifo_end(fifo);
     close(fifo);
 }
@@ -236,14 +235,14 @@ Test(programs, one_that_ignores_the_end_is_killed)
 /* What came too late was not done, whatever it says. */
 Test(programs, one_that_ends_well_at_sigterm_has_failed)
 {
-    start_with("trap 'exit 0' TERM\nsleep 1000 & wait", "timeout = 200ms");
-    rig_expect(rig_run(&rig, "on_event", 1), "failed", 0, "its 200 ms were over");
+    start_with("trap 'exit 0' TERM\nsleep 1000 & wait", "timeout = 2s");
+    rig_expect(rig_run(&rig, "on_event", 1), "failed", 0, "its 2000 ms were over");
 }
 
 Test(programs, one_that_has_left_its_group_is_ended)
 {
-    start_witness("mover", "timeout = 200ms");
-    rig_expect(rig_run(&rig, "on_credits_low", 1), "failed", 128 + SIGTERM, "200 ms were over");
+    start_witness("mover", "timeout = 2s");
+    rig_expect(rig_run(&rig, "on_credits_low", 1), "failed", 128 + SIGTERM, "2000 ms were over");
 }
 
 /* It keeps the pipe open and would write to it for ever: the program's end is what counts. */

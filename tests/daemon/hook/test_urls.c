@@ -145,7 +145,7 @@ Test(urls, no_answer)
         {ACT_REPLY_CLOSE, "HTTP/1.1 100 Continue\r\n\r\n"},
         {ACT_HANG, NULL},
     };
-    struct upstream_server *server = start_with(steps, ARRAY_SIZE(steps), "/", "timeout = 500ms");
+    struct upstream_server *server = start_with(steps, ARRAY_SIZE(steps), "/", "timeout = 3s");
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         json_t *answer = rig_run(&rig, "on_event", 1);
@@ -172,7 +172,7 @@ Test(urls, the_body_is_not_waited_for)
     memset(large, 'x', 1000000);
     large[1000000] = '\0';
     steps[0].text = upstream_answer(200, NULL, large);
-    server = start_with(steps, ARRAY_SIZE(steps), "/", "timeout = 500ms");
+    server = start_with(steps, ARRAY_SIZE(steps), "/", "timeout = 3s");
     rig_expect(rig_run(&rig, "on_event", 1), "done", 200, NULL);
     rig_expect(rig_run(&rig, "on_event", 1), "done", 200, NULL);
     rig_expect(rig_run(&rig, "on_event", 1), "done", 202, NULL);

@@ -50,7 +50,7 @@ static void write_config(struct http_fixture *fixture, const char *http)
     harness_path(&fixture->serve.directory, "http.sock", fixture->everyone);
     harness_path(&fixture->serve.directory, "http.conf", fixture->config);
     snprintf(text, sizeof(text),
-             "[better_auth]\nurl = http://127.0.0.1:9\n[credits]\ncold_timeout = 1s\n"
+             "[better_auth]\nurl = http://127.0.0.1:9\n[credits]\ncold_timeout = 3s\n"
              "[http]\nlisten = %s 127.0.0.1:0\nlocal = %s\ntrusted_origins = " APP_ORIGIN "\n%s",
              fixture->everyone, fixture->socket, http ? http : "");
     harness_write_file(fixture->config, text);
@@ -69,7 +69,7 @@ void http_fixture_start(struct http_fixture *fixture, const char *serve, const c
     memset(fixture, 0, sizeof(*fixture));
     snprintf(text, sizeof(text),
              "[better_auth]\nurl = http://127.0.0.1:9\n"
-             "[credits]\npush_interval = 50ms\ncold_timeout = 1s\n%s",
+             "[credits]\npush_interval = 50ms\ncold_timeout = 3s\n%s",
              serve ? serve : "");
     fixture_start(&fixture->serve, text);
     fake_add_customer(&fixture->serve.sync, "cus_1", "one@example.com");

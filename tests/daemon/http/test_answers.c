@@ -31,7 +31,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(answers, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(answers, .init = setup, .fini = teardown, .timeout = 500);
 
 /* The request as serve gets it; its msgid. */
 static uint32_t take_request(const char *method)

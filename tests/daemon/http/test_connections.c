@@ -19,7 +19,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(connections, .fini = teardown, .timeout = 200);
+TestSuite(connections, .fini = teardown, .timeout = 500);
 
 #define CONNECTION_TEST(name) HTTP_TEST(connections, name, &fixture, NULL, NULL)
 #define MANY 200
@@ -301,7 +301,7 @@ HTTP_TEST(connections, places_of_those_who_have_gone_come_back, &fixture, NULL, 
     kill(fixture.serve.serve.pid, SIGCONT);
 }
 
-HTTP_TEST(connections, an_idle_one_is_closed, &fixture, NULL, "timeout = 1s\n")
+HTTP_TEST(connections, an_idle_one_is_closed, &fixture, NULL, "timeout = 3s\n")
 {
     struct http_answer answer;
     int idle = http_connect(&fixture), half = http_connect(&fixture);
@@ -379,7 +379,7 @@ HTTP_TEST(connections, many_wait_at_the_limit, &fixture, NULL, "connections = 2\
 }
 
 /* Every byte begins libmicrohttpd's timeout anew. */
-HTTP_TEST(connections, drop_by_drop_is_too_slow, &fixture, NULL, "timeout = 1s\n")
+HTTP_TEST(connections, drop_by_drop_is_too_slow, &fixture, NULL, "timeout = 3s\n")
 {
     static const char *const begins[] = {"GET /livez HTTP/1.1\r\nHost: x\r\nX: ",
                                          "POST /v1/ping HTTP/1.1\r\nHost: x\r\n"

@@ -15,7 +15,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(endpoints, .fini = teardown, .timeout = 100);
+TestSuite(endpoints, .fini = teardown, .timeout = 500);
 
 #define ENDPOINT_TEST(name) HTTP_TEST(endpoints, name, &fixture, NULL, NULL)
 #define P "/api/auth/stellar"

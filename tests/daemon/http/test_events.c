@@ -19,7 +19,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(events, .fini = teardown, .timeout = 200);
+TestSuite(events, .fini = teardown, .timeout = 500);
 
 #define EVENT_TEST(name) HTTP_TEST(events, name, &fixture, NULL, NULL)
 #define LINKED 2 /* events that the fixture has made: customer.linked of u_1 and u_2 */

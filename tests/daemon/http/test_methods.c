@@ -19,7 +19,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(methods, .fini = teardown, .timeout = 100);
+TestSuite(methods, .fini = teardown, .timeout = 500);
 
 #define METHOD_TEST(name) HTTP_TEST(methods, name, &fixture, NULL, NULL)
 #define BALANCE "{\"product_id\": \"prod_1\"}"

@@ -29,7 +29,7 @@ static void teardown(void)
     http_fixture_deinit(&fixture);
 }
 
-TestSuite(openapi, .init = setup, .fini = teardown, .timeout = 280);
+TestSuite(openapi, .init = setup, .fini = teardown, .timeout = 1000);
 
 #define PREFIX "/api/auth/stellar"
 

@@ -21,7 +21,7 @@ static void teardown(void)
     stage_deinit(&stage);
 }
 
-TestSuite(switch_over, .fini = teardown, .timeout = 550);
+TestSuite(switch_over, .fini = teardown, .timeout = 1000);
 
 /* Where changes are checked it must be there. */
 static void start(void)

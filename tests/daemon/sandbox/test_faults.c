@@ -144,7 +144,7 @@ Test(sandbox_faults, a_client_that_gives_up_ends_the_hanging)
     CLEANUP(sandbox_answer_deinit) struct sandbox_answer answer = {0};
     struct sandbox_call call = deduct;
 
-    call.timeout_ms = 50;
+    call.timeout_ms = 1000;
     sandbox_process_start(&process, arguments);
     sandbox_call(&process, &call, &answer);
     cr_assert(answer.code == CURLE_OPERATION_TIMEDOUT, "%s", curl_easy_strerror(answer.code));

@@ -204,6 +204,7 @@ static void *run(void *userdata)
         if (!harness_receive_within(&sync->connection, 20, &message, &timeout)) {
             if (timeout)
                 continue;
+            sync->is_cut_off = true;
             break;
         }
         if (message.type == 0)
@@ -238,6 +239,7 @@ void fake_sync_start(struct fake_sync *sync, const char *path)
         fake_objects_init(sync);
     }
     sync->stop = false;
+    sync->is_cut_off = false;
     harness_connect(&sync->connection, path);
     if (sync->mute)
         harness_notify(&sync->connection, "sync.hello");
@@ -268,9 +270,18 @@ int64_t fake_sync_consumed(struct fake_sync *sync)
     return consumed;
 }
 
+void fake_sync_wait_cut_off(struct fake_sync *sync)
+{
+    for (int waited = 0; waited < HARNESS_TIMEOUT_MS && !sync->is_cut_off; waited += 10)
+        poll(NULL, 0, 10);
+    if (!sync->is_cut_off)
+        cr_assert_fail("the stand-in is still connected:%s", harness_logs());
+}
+
 void fake_sync_wait(atomic_int *counter, int value)
 {
-    for (int tries = 0; tries < 3000 && *counter < value; tries++)
+    for (int waited = 0; waited < HARNESS_TIMEOUT_MS && *counter < value; waited += 10)
         poll(NULL, 0, 10);
-    cr_assert_geq(*counter, value, "the stand-in was not asked");
+    if (*counter < value)
+        cr_assert_fail("the stand-in was not asked:%s", harness_logs());
 }

@@ -8,10 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
-void fixture_init(struct fixture *fixture, const char *extra)
+static void write_config(struct fixture *fixture, const char *extra)
 {
     char text[4096];
 
+    snprintf(text, sizeof(text),
+             "[paths]\nstate_directory = %s\n[ledger]\nsegment_size = 1MiB\nmap_size = 64MiB\n%s",
+             fixture->state, extra != NULL ? extra : "[credits]\npush_interval = 50ms\n");
+    harness_write_file(fixture->config, text);
+}
+
+void fixture_reload(struct fixture *fixture, const char *extra)
+{
+    int reloads = fixture->sync.reloads;
+
+    fixture_wait_status(fixture, "upstream.helper", 1);
+    write_config(fixture, extra);
+    cr_assert_eq(kill(fixture->serve.pid, SIGHUP), 0);
+    fake_sync_wait(&fixture->sync.reloads, reloads + 1);
+}
+
+void fixture_init(struct fixture *fixture, const char *extra)
+{
     memset(fixture, 0, sizeof(*fixture));
     fixture->client_fd = fixture->sync_fd = fixture->hook_fd = -1;
     fixture->client.fd = fixture->sync.connection.fd = -1;
@@ -21,10 +39,7 @@ void fixture_init(struct fixture *fixture, const char *extra)
     harness_path(&fixture->directory, "client.sock", fixture->client_path);
     harness_path(&fixture->directory, "sync.sock", fixture->sync_path);
     harness_path(&fixture->directory, "hook.sock", fixture->hook_path);
-    snprintf(text, sizeof(text),
-             "[paths]\nstate_directory = %s\n[ledger]\nsegment_size = 1MiB\nmap_size = 64MiB\n%s",
-             fixture->state, extra != NULL ? extra : "[credits]\npush_interval = 50ms\n");
-    harness_write_file(fixture->config, text);
+    write_config(fixture, extra);
     fixture->client_fd = harness_listen(fixture->client_path);
     fixture->sync_fd = harness_listen(fixture->sync_path);
     fixture->hook_fd = harness_listen(fixture->hook_path);
@@ -131,7 +146,7 @@ void fixture_wait_status(struct fixture *fixture, const char *path, int64_t valu
 {
     int64_t seen = -1;
 
-    for (int tries = 0; tries < 3000; tries++) {
+    for (int waited = 0; waited < HARNESS_TIMEOUT_MS; waited += 10) {
         json_t *status = harness_call(&fixture->client, "status", "{}"), *member = status;
         char copy[64], *save = NULL;
 
@@ -144,7 +159,8 @@ void fixture_wait_status(struct fixture *fixture, const char *path, int64_t valu
             return;
         poll(NULL, 0, 10); /* status has no way to wait */
     }
-    cr_assert_fail("%s is %lld, not %lld", path, (long long)seen, (long long)value);
+    cr_assert_fail("%s is %lld, not %lld:%s", path, (long long)seen, (long long)value,
+                   harness_logs());
 }
 
 void fixture_check_error(json_t *error, const char *code, const char *key, const char *value)

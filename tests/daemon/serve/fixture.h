@@ -29,6 +29,7 @@ struct fake_sync {
     const char *upstream; /* what it says that it is set to, "": has no key; NULL: "fake test" */
     bool mute;            /* does not say */
     atomic_bool stop;
+    atomic_bool is_cut_off;    /* serve has ended the connection */
     atomic_bool silent;        /* takes requests and answers none */
     atomic_bool unreachable;   /* answers not_sent */
     atomic_bool refuse_pushes; /* answers refused */
@@ -66,6 +67,8 @@ struct fixture {
 
 /* Only directory, sockets and configuration (`extra` is appended; may be NULL). */
 void fixture_init(struct fixture *fixture, const char *extra);
+/* The same files with another `extra`, which serve and the stand-in know when this returns. */
+void fixture_reload(struct fixture *fixture, const char *extra);
 void fixture_start_serve(struct fixture *fixture);
 /* The whole: serve is ready, the stand-in is there, `client` is connected. */
 void fixture_start(struct fixture *fixture, const char *extra);
@@ -112,6 +115,8 @@ void fake_add_subscription(struct fake_sync *sync, const char *id, const char *c
 
 /* Credits that all customers have been debited. */
 int64_t fake_sync_consumed(struct fake_sync *sync);
+/* Waits until serve has ended its connection, since another one has taken over. */
+void fake_sync_wait_cut_off(struct fake_sync *sync);
 /* Waits until that counter of the stand-in is at least `value`. */
 void fake_sync_wait(atomic_int *counter, int value);
 

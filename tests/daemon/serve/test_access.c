@@ -18,7 +18,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(access, .fini = teardown, .timeout = 100);
+TestSuite(access, .fini = teardown, .timeout = 500);
 
 /* A connection as that user: the kernel keeps the effective ids of connect(). */
 static void connect_as(struct harness_connection *connection, uid_t uid, gid_t gid)

@@ -22,7 +22,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(bytes, .fini = teardown, .timeout = 100);
+TestSuite(bytes, .fini = teardown, .timeout = 500);
 
 static unsigned seed_now(void)
 {

@@ -21,7 +21,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(clock, .fini = teardown, .timeout = 120);
+TestSuite(clock, .fini = teardown, .timeout = 500);
 
 static void set_clock(const char *path, int64_t ahead)
 {

@@ -22,7 +22,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(crash, .fini = teardown, .timeout = 100);
+TestSuite(crash, .fini = teardown, .timeout = 500);
 
 /* Answers that came until the connection ended, or `most`. */
 static int count_answers(struct harness_connection *connection, int most)
@@ -241,10 +241,10 @@ FIXTURE_TEST(crash, J5_a_damaged_journal_is_refused, &fixture, NULL)
     snprintf(path, sizeof(path), "%s/journal/0000000000000001.journal", fixture.state);
     fd = open(path, O_RDWR);
     cr_assert_geq(fd, 0);
-    /* The second batch: the first block is the segment's header. */
-    cr_assert_eq(pread(fd, &byte, 1, 4096 + 4096 + 100), 1);
+    /* The second batch, behind its header: the first block is the segment's. */
+    cr_assert_eq(pread(fd, &byte, 1, 4096 + 4096 + 72), 1);
     byte ^= 1;
-    cr_assert_eq(pwrite(fd, &byte, 1, 4096 + 4096 + 100), 1);
+    cr_assert_eq(pwrite(fd, &byte, 1, 4096 + 4096 + 72), 1);
     close(fd);
     cr_assert_eq(run_to_end(fixture.config, NULL, NULL, &log), 1);
     cr_assert_eq(lines(log), 1, "%s", log);

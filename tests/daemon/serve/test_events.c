@@ -16,7 +16,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(events, .fini = teardown, .timeout = 100);
+TestSuite(events, .fini = teardown, .timeout = 500);
 
 static void restart(int signal)
 {
@@ -502,7 +502,7 @@ FIXTURE_TEST(events, who_does_not_read_is_cut_off_and_resumes, &fixture,
     harness_connection_deinit(&fast);
 }
 
-FIXTURE_TEST(events, who_waits_for_events_is_not_idle, &fixture, "[limits]\nidle_time = 100ms\n")
+FIXTURE_TEST(events, who_waits_for_events_is_not_idle, &fixture, "[limits]\nidle_time = 2s\n")
 {
     struct harness_connection reader, idle;
     struct harness_message message;

@@ -4,6 +4,7 @@
 #include "event_helpers.h"
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(figures, .fini = teardown, .timeout = 100);
+TestSuite(figures, .fini = teardown, .timeout = 500);
 
 static void consume(const char *customer, int raw_amount)
 {
@@ -206,12 +207,13 @@ static void wait_balance(const char *customer, int64_t wanted)
 {
     int64_t seen = -1;
 
-    for (int tries = 0; tries < 3000 && seen != wanted; tries++) {
+    for (int waited = 0; waited < HARNESS_TIMEOUT_MS && seen != wanted; waited++) {
         json_t *balance = harness_call(&fixture.client, "credits.balance", "{s:s, s:s}",
                                        "customer_id", customer, "product_id", "prod_1");
 
         seen = harness_int(balance, "upstream");
         json_decref(balance);
+        poll(NULL, 0, 1);
     }
     cr_assert_eq(seen, wanted);
 }

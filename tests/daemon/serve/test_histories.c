@@ -20,7 +20,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(histories, .fini = teardown, .timeout = 100);
+TestSuite(histories, .fini = teardown, .timeout = 500);
 
 #define HISTORIES_TEST(name, extra)                                                                \
     FIXTURE_TEST(histories, name, &fixture,                                                        \

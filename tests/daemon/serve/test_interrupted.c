@@ -27,7 +27,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(interrupted, .fini = teardown, .timeout = 250);
+TestSuite(interrupted, .fini = teardown, .timeout = 1000);
 
 static void consume(const char *customer, const char *key)
 {

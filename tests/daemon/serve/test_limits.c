@@ -19,7 +19,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(limits, .fini = teardown, .timeout = 100);
+TestSuite(limits, .fini = teardown, .timeout = 500);
 
 static void bring_in(void)
 {
@@ -33,9 +33,10 @@ static uint32_t send_consume(struct harness_connection *connection)
                         "product_id", "prod_1", "raw_amount", 1);
 }
 
-/* A request without a reader in mind: as many as go in, until the socket takes no more. */
+/* A request without a reader in mind: as many as go in, until the socket takes no more for as long
+ * as that, or is closed. */
 static size_t flood(struct harness_connection *connection, const void *bytes, size_t length,
-                    size_t most)
+                    size_t most, int patience_ms)
 {
     size_t sent = 0;
 
@@ -46,8 +47,8 @@ static size_t flood(struct harness_connection *connection, const void *bytes, si
 
         if (r > 0)
             sent += (size_t)r;
-        else if (errno != EAGAIN || poll(&poller, 1, 300) == 0)
-            break; /* full for as long as that: nobody reads any more, or closed */
+        else if (errno != EAGAIN || poll(&poller, 1, patience_ms) == 0)
+            break;
     }
     fcntl(connection->fd, F_SETFL, 0);
     return sent;
@@ -89,7 +90,7 @@ FIXTURE_TEST(limits, a_connection_with_too_much_in_flight_is_not_read, &fixture,
 
     fixture.sync.silent = true;
     fixture_connect(&fixture, &greedy);
-    sent = flood(&greedy, request, length, 16u << 20);
+    sent = flood(&greedy, request, length, 16u << 20, 300);
     cr_assert_lt(sent, 16u << 20, "everything was read");
     json_decref(harness_call(&fixture.client, "ping", "{}"));
 
@@ -118,7 +119,7 @@ FIXTURE_TEST(limits, a_slow_reader_is_cut_off, &fixture,
     ssize_t r;
 
     fixture_connect(&fixture, &slow);
-    flood(&slow, ping, sizeof(ping) - 1, 64u << 20);
+    flood(&slow, ping, sizeof(ping) - 1, 64u << 20, HARNESS_TIMEOUT_MS);
     do
         r = recv(slow.fd, rest, sizeof(rest), 0);
     while (r > 0);

@@ -15,7 +15,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(methods, .fini = teardown, .timeout = 100);
+TestSuite(methods, .fini = teardown, .timeout = 500);
 
 #define METHOD_TEST(name) FIXTURE_TEST(methods, name, &fixture, NULL)
 

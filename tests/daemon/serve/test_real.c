@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define CONFIG                                                                                     \
-    "[credits]\npush_interval = 20ms\nin_doubt_delay = 200ms\nrefresh_interval = 500ms\n"          \
-    "[stellartools]\nrequest_timeout = 500ms\nbase_url = "
+    "[credits]\npush_interval = 20ms\nin_doubt_delay = 1s\nrefresh_interval = 500ms\n"             \
+    "[stellartools]\nrequest_timeout = 1s\nbase_url = "
 
 static struct fixture fixture;
 static struct sandbox_process sandbox;
@@ -24,7 +24,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(real, .fini = teardown, .timeout = 200);
+TestSuite(real, .fini = teardown, .timeout = 500);
 
 static void start_all(void)
 {

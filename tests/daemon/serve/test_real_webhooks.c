@@ -23,7 +23,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(real_webhooks, .fini = teardown, .timeout = 100);
+TestSuite(real_webhooks, .fini = teardown, .timeout = 500);
 
 static void start_with(const char *key, bool has_secret)
 {
@@ -135,7 +135,7 @@ Test(real_webhooks, in_order_and_twice_among_strangers)
     for (size_t i = 0; i < BODIES; i++) {
         deliver(bodies[i], SECRET, 301, "permission_denied");
         deliver(bodies[i], "whsec_other", 0, "permission_denied");
-        deliver(bodies[i], SECRET, 299, NULL);
+        deliver(bodies[i], SECRET, 200, NULL);
         deliver(bodies[i], SECRET, 0, NULL);
         deliver(bodies[i], SECRET, 301, "permission_denied");
     }

@@ -15,7 +15,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(refunds, .fini = teardown, .timeout = 100);
+TestSuite(refunds, .fini = teardown, .timeout = 500);
 
 #define REFUND_TEST(name) FIXTURE_TEST(refunds, name, &fixture, NULL)
 #define call(...) harness_call(&fixture.client, __VA_ARGS__)

@@ -14,7 +14,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(refusals, .fini = teardown, .timeout = 100);
+TestSuite(refusals, .fini = teardown, .timeout = 500);
 
 #define REFUSAL_TEST(name)                                                                         \
     FIXTURE_TEST(refusals, name, &fixture, "[better_auth]\nurl = http://127.0.0.1:9\n")

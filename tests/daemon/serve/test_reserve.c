@@ -17,7 +17,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(reserve, .fini = teardown, .timeout = 100);
+TestSuite(reserve, .fini = teardown, .timeout = 500);
 
 #define RESERVE_TEST(name) FIXTURE_TEST(reserve, name, &fixture, NULL)
 
@@ -250,7 +250,7 @@ RESERVE_TEST(a_hold_ends_of_itself)
 
     snprintf(id, sizeof(id), "%s", harness_text(result, "reservation_id"));
     json_decref(result);
-    for (int tries = 0; held > 0 && tries < 3000; tries++) {
+    for (int waited = 0; held > 0 && waited < HARNESS_TIMEOUT_MS; waited += 2) {
         poll(NULL, 0, 2);
         result = call_balance();
         held = harness_int(result, "held");
@@ -323,7 +323,7 @@ static void wait_row_pushed(void)
 {
     bool pushed = false;
 
-    for (int tries = 0; !pushed && tries < 3000; tries++) {
+    for (int waited = 0; !pushed && waited < HARNESS_TIMEOUT_MS; waited += 2) {
         json_t *row;
 
         poll(NULL, 0, 2);

@@ -16,7 +16,7 @@ static void teardown(void)
     fixture_deinit(&fixture);
 }
 
-TestSuite(webhooks, .fini = teardown, .timeout = 100);
+TestSuite(webhooks, .fini = teardown, .timeout = 500);
 
 #define WEBHOOK_TEST(name) FIXTURE_TEST(webhooks, name, &fixture, NULL)
 #define call(...) harness_call(&fixture.client, __VA_ARGS__)

@@ -97,7 +97,8 @@ Test(exchanges, reads)
          "{\"outcome\":\"unanswered\",\"http_status\":200}", 0},
         {"half a head", ACT_REPLY_CLOSE, 0, NULL, "HTTP/1.1 200 OK\r\nContent-Le",
          "{\"outcome\":\"unanswered\"}", 0},
-        {"silence", ACT_HANG, 0, NULL, NULL, "{\"outcome\":\"unanswered\",\"http_status\":0}", 200},
+        {"silence", ACT_HANG, 0, NULL, NULL, "{\"outcome\":\"unanswered\",\"http_status\":0}",
+         1000},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
@@ -126,7 +127,7 @@ Test(exchanges, writes)
         {"half an answer", ACT_REPLY_CLOSE, 0, NULL,
          "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"credits_deducted\":5}",
          "{\"outcome\":\"unanswered\"}", 0},
-        {"silence", ACT_HANG, 0, NULL, NULL, "{\"outcome\":\"unanswered\"}", 200},
+        {"silence", ACT_HANG, 0, NULL, NULL, "{\"outcome\":\"unanswered\"}", 1000},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)

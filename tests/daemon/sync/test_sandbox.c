@@ -17,7 +17,7 @@ static json_t *deduct(struct pair *pair, int credits, const char *push, const ch
     return harness_call(
         &pair->rig.serve, "upstream.transaction", "{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i}",
         "customer_id", "cus_ada", "product_id", "prod_chars", "type", "deduct", "amount",
-        credits * 10, "push_id", push, "idempotency_key", key, "reason", "a test", "timeout", 500);
+        credits * 10, "push_id", push, "idempotency_key", key, "reason", "a test", "timeout", 2000);
 }
 
 static json_t *history(struct pair *pair, int limit, int offset)

@@ -126,7 +126,7 @@ Test(sessions, answers_and_their_verdicts)
         {"reset", ACT_RESET, 0, NULL, NULL, "unavailable", 0, 0},
         {"half an answer", ACT_REPLY_CLOSE, 0, NULL,
          "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnull", "unavailable", 200, 0},
-        {"silence", ACT_HANG, 0, NULL, NULL, "unavailable", 0, 200},
+        {"silence", ACT_HANG, 0, NULL, NULL, "unavailable", 0, 1000},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {

@@ -64,7 +64,8 @@ Test(writes, P3_unanswered_is_told_when_the_connection_is_closed)
     json_t *answer;
 
     rig_init(&rig, steps, ARRAY_SIZE(steps), NULL);
-    answer = rig_deduct(&rig, 100);
+    answer = rig_deduct(&rig, 1000);
+    upstream_wait(rig.upstream, 1);
     cr_expect(upstream_is_closed(rig.upstream, 0));
     rig_expect(answer, "{\"outcome\":\"unanswered\"}", "a deduct");
     json_decref(answer);
@@ -131,7 +132,7 @@ Test(writes, P2_not_sent_where_its_turn_did_not_come)
     rig_init(&rig, steps, ARRAY_SIZE(steps), NULL);
     for (int i = 0; i < 17; i++)
         last = harness_send(&rig.serve, "upstream.balance", "{s:s, s:s, s:i}", "customer_id",
-                            "cus_1", "product_id", "prod_1", "timeout", i < 16 ? 400 : 50);
+                            "cus_1", "product_id", "prod_1", "timeout", i < 16 ? 2000 : 50);
     for (int i = 0; i < 17; i++) {
         cr_assert(harness_receive(&rig.serve, &message));
         cr_assert_not_null(message.result);
@@ -139,6 +140,7 @@ Test(writes, P2_not_sent_where_its_turn_did_not_come)
                          message.msgid == last ? "not_sent" : "unanswered");
         harness_message_deinit(&message);
     }
+    upstream_wait(rig.upstream, 16);
     cr_expect_eq(upstream_count(rig.upstream), 16);
     rig_deinit(&rig);
 }

@@ -17,7 +17,7 @@
 
 #define CONNECTIONS_MAX 256
 #define REQUESTS_MAX 1024
-#define WAIT_SECONDS 30
+#define WAIT_SECONDS 120
 
 struct connection {
     struct upstream_server *server;
