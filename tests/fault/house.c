@@ -255,9 +255,9 @@ static void fail_with_status(const struct house *house, const char *what)
     cr_assert_fail("waited in vain for %s: %s\n%s", what, text, log);
 }
 
-void house_wait_status(const struct house *house, const char *path, int64_t value, int seconds)
+void house_wait_status(const struct house *house, const char *path, int64_t value)
 {
-    int64_t end = now_ms() + seconds * 1000;
+    int64_t end = now_ms() + HARNESS_TIMEOUT_MS;
 
     while (house_status(house, path) != value) {
         if (now_ms() > end)
@@ -277,13 +277,13 @@ void house_wait_true(const struct house *house, const char *path, bool value)
     }
 }
 
-int64_t house_converge(const struct house *house, int seconds)
+int64_t house_converge(const struct house *house)
 {
     int64_t began = now_ms();
 
-    house_wait_status(house, "pending.credits", 0, seconds);
-    house_wait_status(house, "pushes.open", 0, seconds);
-    house_wait_status(house, "pushes.doubt", 0, seconds);
+    house_wait_status(house, "pending.credits", 0);
+    house_wait_status(house, "pushes.open", 0);
+    house_wait_status(house, "pushes.doubt", 0);
     cr_assert_eq(house_status(house, "pushes.parked"), 0);
     return now_ms() - began;
 }

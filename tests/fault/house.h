@@ -44,11 +44,11 @@ pid_t house_role(const struct house *house, const char *role, pid_t other);
 int64_t house_status(const struct house *house, const char *path);
 bool house_status_true(const struct house *house, const char *path);
 /* Waits until it is that. Fails with the whole status. */
-void house_wait_status(const struct house *house, const char *path, int64_t value, int seconds);
+void house_wait_status(const struct house *house, const char *path, int64_t value);
 void house_wait_true(const struct house *house, const char *path, bool value);
 /* Waits until nothing is pending and no push open, in doubt or parked; answers how many ms it
  * took. */
-int64_t house_converge(const struct house *house, int seconds);
+int64_t house_converge(const struct house *house);
 /* A member of credits.balance. */
 int64_t house_balance(const struct house *house, const char *customer, const char *member);
 

@@ -52,7 +52,7 @@ static void check(const struct harness_directory *directory, const char *program
     outcome_deinit(&outcome);
 }
 
-Test(config, a_mistake_is_told_in_one_line_with_status_2, .timeout = 120)
+Test(config, a_mistake_is_told_in_one_line_with_status_2, .timeout = 500)
 {
     static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync",
                                            "creditd-hook"};
@@ -67,7 +67,7 @@ Test(config, a_mistake_is_told_in_one_line_with_status_2, .timeout = 120)
     harness_directory_deinit(&directory);
 }
 
-Test(config, a_file_that_is_not_there_is_named, .timeout = 60)
+Test(config, a_file_that_is_not_there_is_named, .timeout = 500)
 {
     static const char *const programs[] = {"creditd", "creditd-serve", "creditd-sync",
                                            "creditd-hook"};

@@ -23,7 +23,7 @@ static void teardown(void)
     cleanup_fd(&fifo);
 }
 
-TestSuite(hooks, .fini = teardown, .timeout = 120);
+TestSuite(hooks, .fini = teardown, .timeout = 500);
 
 static void configure(void)
 {

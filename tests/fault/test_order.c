@@ -21,7 +21,7 @@ static void teardown(void)
     house_deinit(&house);
 }
 
-TestSuite(order, .fini = teardown, .timeout = 120);
+TestSuite(order, .fini = teardown, .timeout = 500);
 
 /* --- a creditd-serve under strace --- */
 

@@ -23,7 +23,7 @@ static void teardown(void)
     house_deinit(&house);
 }
 
-TestSuite(watch, .fini = teardown, .timeout = 120);
+TestSuite(watch, .fini = teardown, .timeout = 500);
 
 /* In the background, with its output in a file of the house. */
 static void start_watcher(const char *program, const char *const *arguments, const char *file)
