@@ -20,7 +20,7 @@ static void teardown(void)
     stage_deinit(&stage);
 }
 
-TestSuite(upstream, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(upstream, .init = setup, .fini = teardown, .timeout = 500);
 
 static void expect_upstream(const char *text)
 {

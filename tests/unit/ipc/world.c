@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GUARD_MS 10000
+#define GUARD_MS 120000
 
 static void on_guard(uv_timer_t *timer)
 {

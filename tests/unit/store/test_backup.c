@@ -26,7 +26,7 @@ static void teardown(void)
     keeper_deinit(&copy);
 }
 
-TestSuite(backup, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(backup, .init = setup, .fini = teardown, .timeout = 500);
 
 static void check_verified(const struct keeper *which, uint64_t sequence)
 {

@@ -28,7 +28,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(checkpoint, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(checkpoint, .init = setup, .fini = teardown, .timeout = 500);
 
 static void check_stored(void)
 {

@@ -46,7 +46,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(damage, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(damage, .init = setup, .fini = teardown, .timeout = 500);
 
 /* Thousands of repairs; what they sync is tested elsewhere. */
 static int skip_sync(void *userdata, int fd)

@@ -32,7 +32,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(full, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(full, .init = setup, .fini = teardown, .timeout = 500);
 
 static void mount_disk(void)
 {

@@ -24,7 +24,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(journal, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(journal, .init = setup, .fini = teardown, .timeout = 500);
 
 Test(journal, is_empty_at_first)
 {

@@ -149,7 +149,7 @@ static uint64_t child_listen_and_kill(pid_t pid, int output, uint32_t count)
     return told;
 }
 
-Test(kill, J3_J4_what_was_acknowledged_is_there, .timeout = 100)
+Test(kill, J3_J4_what_was_acknowledged_is_there, .timeout = 500)
 {
     struct keeper keeper;
     uint64_t floor = 0;

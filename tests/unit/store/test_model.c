@@ -44,7 +44,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(model, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(model, .init = setup, .fini = teardown, .timeout = 500);
 
 static size_t make_key(size_t table, size_t key, uint8_t to[32])
 {

@@ -27,7 +27,7 @@ static void teardown(void)
     power_deinit(&power);
 }
 
-TestSuite(power, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(power, .init = setup, .fini = teardown, .timeout = 500);
 
 Test(power, J3_what_is_durable_survives)
 {

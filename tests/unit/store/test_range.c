@@ -24,7 +24,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(range, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(range, .init = setup, .fini = teardown, .timeout = 500);
 
 struct seen {
     char keys[SEEN_MAX][8];

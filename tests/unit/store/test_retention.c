@@ -31,7 +31,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(retention, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(retention, .init = setup, .fini = teardown, .timeout = 500);
 
 static int read_at(uint64_t place)
 {

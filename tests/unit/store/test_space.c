@@ -49,7 +49,7 @@ static void teardown(void)
     keeper_deinit(&keeper);
 }
 
-TestSuite(space, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(space, .init = setup, .fini = teardown, .timeout = 500);
 
 static void disk_set(bool full)
 {
