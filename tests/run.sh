@@ -23,6 +23,8 @@ install_missing $build_packages $test_packages
 # Some tests talk to the real Better Auth, from npm, and one has nginx in front of it. They are skipped where there is no
 # Node or no nginx; the checks of a change have them.
 if [ "${CI-}" = true ]; then
+    # The same dice for every change: what they have not found yet is nobody's fault who comes by. Elsewhere they go on.
+    export CREDITD_SEED="${CREDITD_SEED-1}" CREDITD_FAULT_SEED="${CREDITD_FAULT_SEED-1}"
     command -v npm >/dev/null || install_missing nodejs npm
     PATH=$PATH:/usr/sbin command -v nginx >/dev/null || install_without_service nginx-light nginx
 fi
@@ -43,7 +45,8 @@ build() { # directory, options…
 run() { # directory, what it is called, options…
     directory=$1
     shift
-    meson test -C "$directory" --no-rebuild --print-errorlogs "$@" || failed_run=1
+    # Limits of time are for what hangs, not for machines that are slow.
+    meson test -C "$directory" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@" || failed_run=1
     python3 tests/count.py "$directory/meson-logs/testlog.json" >>"$counts"
 }
 

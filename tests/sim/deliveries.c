@@ -723,7 +723,8 @@ int main(int argc, char **argv)
                 to = strtoull(rest + 1, &rest, 10);
             chosen = *rest == '\0' && to >= from;
         } else if (strcmp(argv[i], "--random") == 0) {
-            from = to = (uint64_t)time(NULL);
+            const char *given = getenv("CREDITD_SEED");
+            from = to = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
             chosen = true;
         } else if (strcmp(argv[i], "--trace") == 0) {
             with_trace = true;

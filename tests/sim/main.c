@@ -3,7 +3,8 @@
  *
  *   creditd-sim --seed N [--steps S] [--trace]     replays that run exactly
  *   creditd-sim --seeds FROM:TO [--steps S]        runs many, ends at the first that fails
- *   creditd-sim --random [--steps S]               one seed of the clock's choosing, which it names
+ *   creditd-sim --random [--steps S]               one seed of the clock's choosing, or that of the
+ *                                                  variable CREDITD_SEED, which it names
  *
  * The wall clock is used for nothing else. Exit codes: 0 all held, 1 an invariant is broken, 2
  * usage.
@@ -87,7 +88,8 @@ int main(int argc, char **argv)
         if ((strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--seeds") == 0) && i + 1 < argc) {
             chosen = parse_range(argv[++i], &from, &to);
         } else if (strcmp(argv[i], "--random") == 0) {
-            from = to = (uint64_t)time(NULL);
+            const char *given = getenv("CREDITD_SEED");
+            from = to = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
             chosen = true;
         } else if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc) {
             steps = strtoll(argv[++i], NULL, 10);
