@@ -95,6 +95,20 @@ static void print_events(struct ctl *ctl)
                human_count(failed).bytes, human_count(parked).bytes);
 }
 
+/* Creates, where there is something to be known about them. */
+static void print_intents(struct ctl *ctl)
+{
+    const struct creditd_value *result = creditd_reply_result(creditd_last(ctl->connection)),
+                               *intents = creditd_value_get(result, "intents");
+    int64_t open = creditd_value_int(creditd_value_get(intents, "open"), 0),
+            doubt = creditd_value_int(creditd_value_get(intents, "doubt"), 0),
+            parked = creditd_value_int(creditd_value_get(intents, "parked"), 0);
+
+    if (open + doubt + parked > 0)
+        printf("creates      %s open, %s in doubt, %s parked: creditctl push list shows them\n",
+               human_count(open).bytes, human_count(doubt).bytes, human_count(parked).bytes);
+}
+
 int run_status(struct ctl *ctl)
 {
     struct creditd_status_result status;
@@ -111,6 +125,7 @@ int run_status(struct ctl *ctl)
     print_upstream(&status);
     print_mismatch(ctl);
     print_ledger(&status);
+    print_intents(ctl);
     print_events(ctl);
     printf("balances     %s in memory\n", known(status.resident).bytes);
     printf("connections  %s; %s requests, %s refused\n", known(status.connections).bytes,

@@ -4,6 +4,15 @@
  * makes. When an answer is no proof the objects are looked through for that id, twice a while
  * apart, before anything is sent again; a refund of a payment cannot be looked up, and is parked.
  *
+ * What is not found was not made. Then it is its last answer that tells whether to send it again:
+ *
+ *   a refusal                → it ends so, as a first attempt would have
+ *   an error of upstream's   → once more, for it may pass; the third one is its end
+ *   "made"                   → parked: it is somewhere, and nobody knows why it is not found
+ *   none                     → again, with growing delays. A subscription only for a day: nobody
+ *                              expects it any more, and it costs money. A customer for ever, for
+ *                              that is what a signup was promised.
+ *
  * A customer's intent may begin as a wish (WANTED): the search that goes with it decides whether
  * anything is created at all.
  */
@@ -17,6 +26,8 @@
 #define EMPTY_LOOKUPS 2u
 #define PAGES_MAX 1000u
 #define RETRY_MOST_MS 60000
+#define DOUBT_MOST_MS (INT64_C(60) * 60 * 1000)
+#define GIVE_UP_MS (INT64_C(24) * 60 * 60 * 1000)
 
 static void tell(struct core *core, const struct intent *intent)
 {
@@ -24,17 +35,29 @@ static void tell(struct core *core, const struct intent *intent)
         core->effects.intent(core->effects.userdata, intent->row.sequence);
 }
 
-static int retry(struct core *core, struct intent *intent, int64_t now)
+static int retry_within(struct core *core, struct intent *intent, int64_t most, int64_t now)
 {
     intent->delay = intent->delay ? intent->delay * 2 : INTENT_RETRY_MS;
-    intent->delay = intent->delay < RETRY_MOST_MS ? intent->delay : RETRY_MOST_MS;
+    intent->delay = intent->delay < most ? intent->delay : most;
     job_at(core, &intent->job, now + intent->delay);
     return 0;
 }
 
+static int retry(struct core *core, struct intent *intent, int64_t now)
+{
+    return retry_within(core, intent, RETRY_MOST_MS, now);
+}
+
 /* --- ends --- */
 
-static int doubt(struct core *core, struct intent *intent, int64_t now);
+static int doubt(struct core *core, struct intent *intent, enum intent_verdict verdict,
+                 const char *message, int64_t now);
+
+/* Made, and not recorded: to be looked up, never to be sent again. */
+static int made_doubt(struct core *core, struct intent *intent, int64_t now)
+{
+    return doubt(core, intent, VERDICT_MADE, NULL, now);
+}
 
 /* A customer's: the link and the object are one record, the end of the intent is another. A crash
  * between the two leaves an intent whose user is linked: intent_fire drops it. */
@@ -46,13 +69,13 @@ static int end_customer(struct core *core, struct intent *intent,
     bool linked = link_find(core, user_id);            /* an operator was quicker */
     if (!linked && link_of_customer(core, customer)) { /* another user was */
         int r = intent_drop(core, intent, now);
-        return r < 0 ? doubt(core, intent, now) : 0; /* made: never to be sent again */
+        return r < 0 ? made_doubt(core, intent, now) : 0;
     }
     int r = linked ? 0
                    : link_make(core, user_id, customer, object->body, object->body_length, true,
                                intent->row.uid, now, NULL);
     if (r < 0)
-        return doubt(core, intent, now);
+        return made_doubt(core, intent, now);
     r = intent_drop(core, intent, now);
     if (r < 0) /* linked: intent_fire drops it later */
         job_at(core, &intent->job, now + INTENT_RETRY_MS);
@@ -84,7 +107,7 @@ int intent_succeeded(struct core *core, struct intent *intent, const struct exch
     struct intent_image next = intent->row;
 
     if (object->id_length >= sizeof(next.object_id))
-        return doubt(core, intent, now);
+        return made_doubt(core, intent, now);
     if (next.kind == CORE_INTENT_CUSTOMER)
         return customer_made(core, intent, object, now);
     memcpy(next.object_id, object->id, object->id_length);
@@ -92,8 +115,8 @@ int intent_succeeded(struct core *core, struct intent *intent, const struct exch
     next.state = CORE_INTENT_DONE;
     next.ended_at = now;
     int r = intent_append(core, intent, &next, RECORD_OUTCOME, false, now);
-    if (r < 0) /* made, and not recorded: to be looked up, never to be sent again */
-        return doubt(core, intent, now);
+    if (r < 0)
+        return made_doubt(core, intent, now);
     job_at(core, &intent->job, now + INTENT_KEEP_ENDED);
     tell(core, intent);
     return 0;
@@ -105,7 +128,8 @@ int intent_refused(struct core *core, struct intent *intent, const char *message
 
     next.state = CORE_INTENT_REFUSED;
     next.ended_at = now;
-    snprintf(next.message, sizeof(next.message), "%s", message ? message : "");
+    if (message != intent->row.message)
+        snprintf(next.message, sizeof(next.message), "%s", message ? message : "");
     int r =
         intent_append(core, intent, &next, RECORD_OUTCOME, next.kind == CORE_INTENT_CUSTOMER, now);
     if (r < 0)
@@ -120,20 +144,93 @@ int intent_refused(struct core *core, struct intent *intent, const char *message
     return 0;
 }
 
-static int doubt(struct core *core, struct intent *intent, int64_t now)
+int intent_park(struct core *core, struct intent *intent, int64_t now)
+{
+    struct intent_image next = intent->row;
+
+    next.state = CORE_INTENT_PARKED;
+    int r = intent_append(core, intent, &next, RECORD_INTENT, false, now);
+    if (r < 0) { /* true all the same; a restart would find it so */
+        intent->row = next;
+        job_at(core, &intent->job, now + INTENT_RETRY_MS);
+    }
+    intent->untold = r < 0;
+    tell(core, intent);
+    return 0;
+}
+
+int intent_give_up(struct core *core, struct intent *intent, uint32_t uid, int64_t now)
+{
+    struct intent_image next = intent->row;
+    bool is_customer = next.kind == CORE_INTENT_CUSTOMER;
+    char *user_id = strndup(intent->owner, intent->row.owner_length);
+
+    if (!user_id)
+        return -ENOMEM;
+    next.uid = uid;
+    int r = intent_append(core, intent, &next, RECORD_OUTCOME, true, now);
+    if (r == 0) {
+        intent_forget(core, intent);
+        if (is_customer)
+            search_intent_ended(core, (struct core_text){user_id, strlen(user_id)}, CORE_REFUSED,
+                                "an operator has given it up", now);
+        else if (core->effects.intent)
+            core->effects.intent(core->effects.userdata, next.sequence);
+    }
+    free(user_id);
+    return r;
+}
+
+/* What is only asked for again, to no end, is asked for less and less. */
+static int64_t doubt_delay(const struct core *core, const struct intent *intent)
+{
+    int64_t delay = core->policy.in_doubt_delay;
+
+    if (intent->row.verdict == VERDICT_MADE || delay > DOUBT_MOST_MS)
+        return delay;
+    for (uint32_t i = 1; i < intent->row.attempt && i < 32 && delay < DOUBT_MOST_MS; i++)
+        delay *= 2;
+    return delay < DOUBT_MOST_MS ? delay : DOUBT_MOST_MS;
+}
+
+static int doubt(struct core *core, struct intent *intent, enum intent_verdict verdict,
+                 const char *message, int64_t now)
 {
     struct intent_image next = intent->row;
 
     next.clean = 0;
-    next.state = next.kind == CORE_INTENT_REFUND ? CORE_INTENT_PARKED : CORE_INTENT_DOUBT;
+    next.state = CORE_INTENT_DOUBT;
+    next.verdict = (uint8_t)verdict;
+    next.errors = (uint8_t)(next.errors + (verdict == VERDICT_ERROR && next.errors < UINT8_MAX));
+    if (message && (verdict == VERDICT_ERROR || verdict == VERDICT_REFUSED))
+        snprintf(next.message, sizeof(next.message), "%s", message);
+    intent->empty = 0;
+    if (next.kind == CORE_INTENT_REFUND) {
+        intent->row = next;
+        return intent_park(core, intent, now);
+    }
     int r = intent_append(core, intent, &next, RECORD_INTENT, false, now);
     if (r < 0)
         intent->row = next; /* true all the same; a restart would find it so */
-    intent->empty = 0;
-    if (next.state == CORE_INTENT_DOUBT)
-        job_at(core, &intent->job, now + core->policy.in_doubt_delay);
-    else
-        tell(core, intent);
+    job_at(core, &intent->job, now + doubt_delay(core, intent));
+    return 0;
+}
+
+/* Two lookups have found nothing. */
+static int conclude(struct core *core, struct intent *intent, int64_t now)
+{
+    const struct intent_image *row = &intent->row;
+    bool old = now - row->begun_at >= GIVE_UP_MS;
+
+    if (row->verdict == VERDICT_REFUSED ||
+        (row->verdict == VERDICT_ERROR && row->errors >= CORE_INTENT_ERRORS_MAX))
+        return intent_refused(core, intent, row->message, now);
+    if (row->verdict == VERDICT_MADE)
+        return intent_park(core, intent, now);
+    if (row->kind == CORE_INTENT_SUBSCRIPTION && old)
+        return intent_refused(
+            core, intent, "it did not answer within a day; it was looked for, and not made", now);
+    job_ready(core, &intent->job, TURN_COLD, true);
     return 0;
 }
 
@@ -206,16 +303,21 @@ void intent_fire(struct core *core, struct job *job, int64_t now)
         job_ready(core, job, TURN_COLD, true);
         break;
     case CORE_INTENT_DOUBT:
-        job_ready(core, job, intent->empty >= EMPTY_LOOKUPS ? TURN_COLD : TURN_DOUBT,
-                  intent->empty >= EMPTY_LOOKUPS);
+        if (intent->empty >= EMPTY_LOOKUPS)
+            (void)conclude(core, intent, now);
+        else
+            job_ready(core, job, TURN_DOUBT, false);
         break;
     case CORE_INTENT_DONE:
     case CORE_INTENT_REFUSED:
         if (intent_drop(core, intent, now) < 0)
             job_at(core, job, now + INTENT_RETRY_MS);
         break;
-    case CORE_INTENT_WANTED:
     case CORE_INTENT_PARKED:
+        if (intent->untold)
+            (void)intent_park(core, intent, now);
+        break;
+    case CORE_INTENT_WANTED:
         break;
     }
 }
@@ -233,6 +335,7 @@ static int send_again(struct core *core, struct intent *intent, int64_t now)
     struct intent_image next = intent->row;
 
     next.attempt++;
+    next.verdict = VERDICT_NONE;
     next.state = CORE_INTENT_SENDING;
     return intent_append(core, intent, &next, RECORD_INTENT, false, now);
 }
@@ -284,32 +387,49 @@ int intent_begin_exchange(struct core *core, struct job *job, int64_t now,
     return 0;
 }
 
-static int create_done(struct core *core, struct intent *intent,
-                       const struct exchange_answer *answer, int64_t now)
+static enum intent_verdict verdict_of(const struct exchange_answer *answer)
 {
-    if (!intent->row.clean)
-        return doubt(core, intent, now);
     switch (answer->outcome) {
     case EXCHANGE_OK:
-        return answer->objects.count == 1
-                   ? intent_succeeded(core, intent, answer->objects.rows, now)
-                   : doubt(core, intent, now);
+        return answer->objects.count == 1 ? VERDICT_MADE : VERDICT_NONE;
     case EXCHANGE_INSUFFICIENT:
     case EXCHANGE_NO_BALANCE:
     case EXCHANGE_NOT_FOUND:
     case EXCHANGE_REFUSED:
     case EXCHANGE_FORBIDDEN:
-        return intent_refused(core, intent, answer->message, now);
+        return VERDICT_REFUSED;
+    case EXCHANGE_ERROR:
+        return VERDICT_ERROR;
     case EXCHANGE_UNAUTHORIZED:
     case EXCHANGE_RATE_LIMITED:
     case EXCHANGE_NOT_SENT:
-        return retry(core, intent, now); /* nothing has happened: the same again */
     case EXCHANGE_NO_ENDPOINT:
     case EXCHANGE_FAILED:
     case EXCHANGE_UNANSWERED:
         break;
     }
-    return doubt(core, intent, now);
+    return VERDICT_NONE;
+}
+
+/* Not one byte of it has left, or it was turned away at the door. */
+static bool is_undone(enum exchange_outcome outcome)
+{
+    return outcome == EXCHANGE_UNAUTHORIZED || outcome == EXCHANGE_RATE_LIMITED ||
+           outcome == EXCHANGE_NOT_SENT;
+}
+
+static int create_done(struct core *core, struct intent *intent,
+                       const struct exchange_answer *answer, int64_t now)
+{
+    enum intent_verdict verdict = verdict_of(answer);
+
+    if (intent->row.clean && verdict == VERDICT_MADE)
+        return intent_succeeded(core, intent, answer->objects.rows, now);
+    if (intent->row.clean && verdict == VERDICT_REFUSED)
+        return intent_refused(core, intent, answer->message, now);
+    if (intent->row.clean && is_undone(answer->outcome))
+        return retry(core, intent, now); /* the same again */
+    return doubt(core, intent, verdict, answer->message, now);
 }
 
 static void lookup_again(struct core *core, struct intent *intent, int64_t due)
@@ -336,20 +456,31 @@ static bool is_made_by(const struct intent *intent, const char *id,
                          false);
 }
 
+/* Upstream answers, and says nothing of use, however often it is asked: only an operator can tell.
+ */
+static int lookup_failed(struct core *core, struct intent *intent,
+                         const struct exchange_answer *answer, int64_t now)
+{
+    bool delayed = answer->outcome == EXCHANGE_RATE_LIMITED || answer->outcome == EXCHANGE_NOT_SENT;
+    bool denied = answer->outcome == EXCHANGE_ERROR || verdict_of(answer) == VERDICT_REFUSED;
+    bool old = now - intent->row.begun_at >= GIVE_UP_MS;
+
+    if (denied && old && intent->row.kind == CORE_INTENT_SUBSCRIPTION)
+        return intent_park(core, intent, now);
+    if (!delayed) { /* a low limit must not keep a long list from ending */
+        intent->cursor[0] = '\0';
+        intent->pages = 0;
+    }
+    return retry_within(core, intent, denied ? DOUBT_MOST_MS : RETRY_MOST_MS, now);
+}
+
 static int lookup_done(struct core *core, struct intent *intent,
                        const struct exchange_answer *answer, int64_t now)
 {
     char id[EXCHANGE_PUSH_ID_SIZE];
 
-    if (answer->outcome != EXCHANGE_OK) {
-        bool delayed =
-            answer->outcome == EXCHANGE_RATE_LIMITED || answer->outcome == EXCHANGE_NOT_SENT;
-        if (!delayed) { /* a low limit must not keep a long list from ending */
-            intent->cursor[0] = '\0';
-            intent->pages = 0;
-        }
-        return retry(core, intent, now);
-    }
+    if (answer->outcome != EXCHANGE_OK)
+        return lookup_failed(core, intent, answer, now);
     core_intent_id(core, intent->row.epoch, intent->row.sequence, id);
     for (size_t i = 0; i < answer->objects.count; i++) {
         if (is_made_by(intent, id, &answer->objects.rows[i]))
@@ -371,10 +502,8 @@ static int lookup_done(struct core *core, struct intent *intent,
                      now + core->policy.in_doubt_delay); /* a list without end proves nothing */
         return 0;
     }
-    intent->empty++;
-    lookup_again(core, intent,
-                 intent->empty >= EMPTY_LOOKUPS ? now : now + core->policy.in_doubt_delay / 4);
-    return 0;
+    lookup_again(core, intent, now + core->policy.in_doubt_delay / 4);
+    return ++intent->empty >= EMPTY_LOOKUPS ? conclude(core, intent, now) : 0;
 }
 
 int intent_done(struct core *core, struct job *job, const struct exchange_answer *answer,
@@ -382,6 +511,10 @@ int intent_done(struct core *core, struct job *job, const struct exchange_answer
 {
     struct intent *intent = (struct intent *)job;
 
+    if (intent->forgotten) {
+        intent_forget(core, intent);
+        return 0;
+    }
     if (intent->probing) {
         intent->probing = false;
         job_ready(core, job, TURN_COLD, true);

@@ -5,11 +5,21 @@
 #pragma once
 
 #include "state.h"
+#include <stddef.h>
 
 #define INTENT_KEEP_ENDED (INT64_C(24) * 60 * 60 * 1000)
 #define INTENT_RETRY_MS 1000
 
-/* The row: this, then owner and payload. */
+/* What the last attempt was answered with. No proof by itself once an attempt may have run, but a
+ * reason not to send it again for ever. */
+enum intent_verdict {
+    VERDICT_NONE,    /* nothing that is understood */
+    VERDICT_ERROR,   /* an error of upstream's own, which may pass */
+    VERDICT_REFUSED, /* what a first attempt would have ended with */
+    VERDICT_MADE,    /* the object */
+};
+
+/* The row: this, then owner and payload. Rows of before begun_at was kept end there. */
 struct intent_image {
     struct hash128 key, fingerprint;
     uint64_t sequence;
@@ -20,9 +30,13 @@ struct intent_image {
     uint32_t has_key;
     uint16_t owner_length, payload_length;
     char object_id[CORE_OBJECT_ID_SIZE];
-    char message[200];
-    char padding[7];
+    char message[200]; /* what upstream last said against it */
+    uint8_t errors;    /* attempts that ended with VERDICT_ERROR */
+    uint8_t verdict;   /* enum intent_verdict */
+    char padding[5];
+    int64_t begun_at; /* 0: not known */
 };
+#define INTENT_IMAGE_OLD offsetof(struct intent_image, begun_at)
 
 struct intent {
     struct job job; /* first */
@@ -30,24 +44,32 @@ struct intent {
     char *owner; /* owned: the user of a customer, the customer of the rest; then the payload */
     uint64_t last_sequence;
     unsigned empty, pages;
-    bool probing; /* its exchange only finds out whether upstream answers */
+    bool probing;   /* its exchange only finds out whether upstream answers */
+    bool untold;    /* parked, and not recorded as that yet */
+    bool forgotten; /* dropped while an exchange was under way: goes when that has ended */
     int64_t delay;
     char cursor[CORE_OBJECT_ID_SIZE];
 };
 
 struct intent *intent_find(const struct core *core, uint64_t sequence); /* NULL: there is none */
-/* Out of memory; its record says so already, or it never had one. */
+/* Out of memory, at once or when its exchange has ended; its record says so already, or it never
+ * had one. */
 void intent_forget(struct core *core, struct intent *intent);
 struct core_text intent_owner(const struct intent *intent);
 struct core_text intent_payload(const struct intent *intent);
-/* The intent as `next`, by a record; its sequence, if it has none yet, is the record's. */
+/* The intent as `next`, by a record; its sequence, if it has none yet, is the record's. That it is
+ * parked is told as an event. */
 int intent_append(struct core *core, struct intent *intent, struct intent_image *next,
                   enum record_type type, bool deleted, int64_t now);
 /* Upstream has made the object. */
 int intent_succeeded(struct core *core, struct intent *intent, const struct exchange_object *object,
                      int64_t now);
-/* Upstream will not make it. Not for a customer's: those are forgotten at once. */
+/* Upstream will not make it. A customer's is forgotten at once. */
 int intent_refused(struct core *core, struct intent *intent, const char *message, int64_t now);
+/* What must not be sent again, and cannot be looked up: an operator must look. */
+int intent_park(struct core *core, struct intent *intent, int64_t now);
+/* An operator is said to have seen to it; whoever waits for it is told. */
+int intent_give_up(struct core *core, struct intent *intent, uint32_t uid, int64_t now);
 
 /* --- for object.c --- */
 /* A parked refund's end, as an image of a record that is about more: added before there is room for

@@ -58,9 +58,14 @@ struct intent *intent_find(const struct core *core, uint64_t sequence)
 
 void intent_forget(struct core *core, struct intent *intent)
 {
-    map_remove(&core->intents, hash_number(intent->row.sequence));
-    if (intent->row.has_key && at(map_get(&core->intents_by_key, intent->row.key)) == intent)
-        map_remove(&core->intents_by_key, intent->row.key);
+    if (!intent->forgotten) {
+        map_remove(&core->intents, hash_number(intent->row.sequence));
+        if (intent->row.has_key && at(map_get(&core->intents_by_key, intent->row.key)) == intent)
+            map_remove(&core->intents_by_key, intent->row.key);
+    }
+    intent->forgotten = true;
+    if (intent->job.exchange) /* which still points at it, and counts as one that is under way */
+        return;
     job_deinit(core, &intent->job);
     free(intent->owner);
     free(intent);
@@ -98,6 +103,19 @@ static int index_intent(struct core *core, struct intent *intent)
     return r;
 }
 
+/* Who is told: a customer has an owner who is a user, and is none yet. */
+static int add_parked_event(struct core *core, struct append *append, const struct intent *intent)
+{
+    bool of_user = intent->row.kind == CORE_INTENT_CUSTOMER;
+    const struct event_note note = {
+        .type = CORE_EVENT_PUSH_PARKED,
+        .customer = of_user ? (struct core_text){"", 0} : intent_owner(intent),
+        .product = {"", 0},
+    };
+
+    return event_log_add(core, append, &note);
+}
+
 int intent_append(struct core *core, struct intent *intent, struct intent_image *next,
                   enum record_type type, bool deleted, int64_t now)
 {
@@ -105,13 +123,16 @@ int intent_append(struct core *core, struct intent *intent, struct intent_image 
     uint8_t *value = malloc(length);
     struct append append;
     bool is_new = next->sequence == 0;
+    bool parks = !deleted && next->state == CORE_INTENT_PARKED;
 
     if (!value)
         return -ENOMEM;
     append_init(&append);
     append_image(&append, TABLE_INTENT, &next->sequence, sizeof(next->sequence), value,
                  deleted ? 0 : length);
-    int r = append_begin(core, &append, 0, !is_new);
+    int r = parks ? add_parked_event(core, &append, intent) : 0;
+    if (r == 0)
+        r = append_begin(core, &append, 0, !is_new);
     if (r == 0) {
         if (is_new)
             next->sequence = append.sequence;
@@ -120,6 +141,7 @@ int intent_append(struct core *core, struct intent *intent, struct intent_image 
         append_finish(core, &append, type, NULL, next->uid, 0, NULL, now);
         intent->row = *next;
         intent->last_sequence = append.sequence;
+        event_log_tell(core, &append, NO_SLOT);
     }
     free(value);
     return r;
@@ -127,18 +149,20 @@ int intent_append(struct core *core, struct intent *intent, struct intent_image 
 
 /* --- commands --- */
 
-static void describe(const struct intent *intent, struct core_intent *ret_intent)
+static void describe(const struct intent_image *row, uint64_t reveals,
+                     struct core_intent *ret_intent)
 {
     *ret_intent = (struct core_intent){
-        .sequence = intent->row.sequence,
-        .epoch = intent->row.epoch,
-        .kind = intent->row.kind,
-        .state = intent->row.state,
-        .attempt = intent->row.attempt,
-        .reveals = intent->last_sequence,
+        .sequence = row->sequence,
+        .epoch = row->epoch,
+        .kind = row->kind,
+        .state = row->state,
+        .attempt = row->attempt,
+        .begun_at = row->begun_at,
+        .reveals = reveals,
     };
-    memcpy(ret_intent->object_id, intent->row.object_id, sizeof(ret_intent->object_id));
-    memcpy(ret_intent->message, intent->row.message, sizeof(ret_intent->message));
+    memcpy(ret_intent->object_id, row->object_id, sizeof(ret_intent->object_id));
+    memcpy(ret_intent->message, row->message, sizeof(ret_intent->message));
 }
 
 static int begin(struct core *core, const struct intent_image *row, struct core_text owner,
@@ -179,6 +203,7 @@ int intent_of_customer(struct core *core, struct core_text user_id, struct core_
             .attempt = 1,
             .clean = 1,
             .has_key = 1,
+            .begun_at = now,
         };
         r = begin(core, &row, user_id, payload, now, &intent);
     } else if (send && intent->row.state == CORE_INTENT_WANTED) {
@@ -237,10 +262,28 @@ int core_intent_find(const struct core *core, enum core_intent_kind kind, struct
         intent = at(map_get(&core->intents_by_key, app_key(core, kind, customer, key)));
     if (!intent)
         return CORE_NOT_FOUND;
-    describe(intent, ret_intent);
+    describe(&intent->row, intent->last_sequence, ret_intent);
     return memcmp(&intent->row.fingerprint, &fingerprint, sizeof(fingerprint)) == 0
                ? CORE_OK
                : CORE_KEY_REUSED;
+}
+
+/* Those that may still cost requests of upstream's. */
+static unsigned open_of(const struct core *core, enum core_intent_kind kind,
+                        struct core_text customer)
+{
+    const struct map_entry *entry;
+    unsigned count = 0;
+
+    for (size_t position = 0; (entry = map_next(&core->intents, &position));) {
+        const struct intent *intent = (const struct intent *)(uintptr_t)entry->value;
+        struct core_text owner = intent_owner(intent);
+        bool open =
+            intent->row.state == CORE_INTENT_SENDING || intent->row.state == CORE_INTENT_DOUBT;
+        count += open && intent->row.kind == kind && owner.length == customer.length &&
+                 memcmp(owner.data, customer.data, owner.length) == 0;
+    }
+    return count;
 }
 
 int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core_text customer,
@@ -256,6 +299,7 @@ int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core
         .clean = 1,
         .fingerprint = fingerprint_of(core, payload),
         .has_key = key.length > 0,
+        .begun_at = now,
     };
     struct intent *intent;
 
@@ -264,6 +308,8 @@ int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core
     int r = core_intent_find(core, kind, customer, key, payload, ret_intent);
     if (r != CORE_NOT_FOUND)
         return r;
+    if (open_of(core, kind, customer) >= CORE_INTENTS_OPEN_MAX)
+        return CORE_QUOTA_INTENTS;
     if (row.has_key)
         row.key = app_key(core, kind, customer, key);
     r = turns_take(core, uid, customer, now);
@@ -272,7 +318,7 @@ int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core
     if (r != CORE_OK)
         return r;
     job_ready(core, &intent->job, TURN_COLD, true);
-    describe(intent, ret_intent);
+    describe(&intent->row, intent->last_sequence, ret_intent);
     return CORE_OK;
 }
 
@@ -281,7 +327,7 @@ bool core_intent_get(const struct core *core, uint64_t sequence, struct core_int
     const struct intent *intent = intent_find(core, sequence);
 
     if (intent)
-        describe(intent, ret_intent);
+        describe(&intent->row, intent->last_sequence, ret_intent);
     return intent != NULL;
 }
 
@@ -303,8 +349,10 @@ bool core_next_intent(const struct core *core, size_t *position, struct core_int
 {
     const struct map_entry *entry = map_next(&core->intents, position);
 
-    if (entry)
-        describe((const struct intent *)(uintptr_t)entry->value, ret_intent);
+    if (entry) {
+        const struct intent *intent = (const struct intent *)(uintptr_t)entry->value;
+        describe(&intent->row, intent->last_sequence, ret_intent);
+    }
     return entry != NULL;
 }
 
@@ -313,13 +361,15 @@ int core_intent_settle(struct core *core, uint64_t sequence, struct core_text ob
 {
     struct intent *intent = intent_find(core, sequence);
 
-    (void)uid;
     if (!intent)
         return CORE_NOT_FOUND;
-    if (intent->row.state != CORE_INTENT_PARKED)
+    bool sent = intent->row.state == CORE_INTENT_SENDING && intent->job.exchange;
+    bool open = intent->row.state == CORE_INTENT_SENDING || intent->row.state == CORE_INTENT_DOUBT;
+    bool gives_up = object_id.length == 0 && open && !sent;
+    if (intent->row.state != CORE_INTENT_PARKED && !gives_up)
         return CORE_NOT_PARKED;
     if (object_id.length == 0)
-        return intent_drop(core, intent, now);
+        return intent_give_up(core, intent, uid, now);
     struct exchange_object object = {.id = object_id.data, .id_length = object_id.length};
     int r = intent_succeeded(core, intent, &object, now);
     return r == 0 && intent->row.state != CORE_INTENT_DONE ? -ENOSPC : r; /* not recorded */
@@ -327,13 +377,46 @@ int core_intent_settle(struct core *core, uint64_t sequence, struct core_text ob
 
 /* --- start --- */
 
+static int intent_decode(const void *value, size_t length, struct intent_image *ret_row,
+                         struct core_text *ret_owner, struct core_text *ret_payload)
+{
+    struct intent_image row = {.begun_at = 0};
+
+    if (length < INTENT_IMAGE_OLD)
+        return -EBADMSG;
+    memcpy(&row, value, INTENT_IMAGE_OLD);
+    size_t texts = (size_t)row.owner_length + row.payload_length;
+    if (length != INTENT_IMAGE_OLD + texts && length != sizeof(row) + texts)
+        return -EBADMSG;
+    if (length == sizeof(row) + texts)
+        memcpy(&row, value, sizeof(row));
+    const char *text = (const char *)value + length - texts;
+    *ret_row = row;
+    *ret_owner = (struct core_text){text, row.owner_length};
+    *ret_payload = (struct core_text){text + row.owner_length, row.payload_length};
+    return 0;
+}
+
+int core_intent_decode(const void *value, size_t length, struct core_intent *ret_intent,
+                       struct core_text *ret_owner, struct core_text *ret_payload)
+{
+    struct intent_image row;
+    int r = intent_decode(value, length, &row, ret_owner, ret_payload);
+
+    if (r == 0)
+        describe(&row, 0, ret_intent);
+    return r;
+}
+
 int intent_load(struct core *core, const void *key, size_t key_length, const void *value,
                 size_t value_length)
 {
+    struct core_text owner, payload;
     struct intent_image row;
     uint64_t sequence;
+    int r;
 
-    if (key_length != sizeof(sequence) || (value_length != 0 && value_length < sizeof(row)))
+    if (key_length != sizeof(sequence))
         return -EBADMSG;
     memcpy(&sequence, key, sizeof(sequence));
     struct intent *old = intent_find(core, sequence);
@@ -341,31 +424,33 @@ int intent_load(struct core *core, const void *key, size_t key_length, const voi
         intent_forget(core, old);
     if (value_length == 0)
         return 0;
-    memcpy(&row, value, sizeof(row));
-    if (row.sequence != sequence ||
-        value_length != sizeof(row) + row.owner_length + row.payload_length)
+    r = intent_decode(value, value_length, &row, &owner, &payload);
+    if (r < 0 || row.sequence != sequence)
         return -EBADMSG;
-    const char *text = (const char *)value + sizeof(row);
     struct intent *intent;
-    int r = make(core, &row, (struct core_text){text, row.owner_length},
-                 (struct core_text){text + row.owner_length, row.payload_length}, &intent);
+    r = make(core, &row, owner, payload, &intent);
     if (r == 0 && (r = index_intent(core, intent)) < 0)
         intent_forget(core, intent);
     return r;
 }
 
-static int start(struct core *core, struct intent *intent, int64_t now)
+/* What was under way has no answer, and the one before it counts no more. */
+static void start(struct core *core, struct intent *intent, int64_t now)
 {
+    if (intent->row.begun_at == 0)
+        intent->row.begun_at = now;
     if (intent->row.state == CORE_INTENT_SENDING) {
         intent->row.clean = 0;
-        intent->row.state =
-            intent->row.kind == CORE_INTENT_REFUND ? CORE_INTENT_PARKED : CORE_INTENT_DOUBT;
+        intent->row.verdict = VERDICT_NONE;
+        intent->untold = intent->row.kind == CORE_INTENT_REFUND;
+        intent->row.state = intent->untold ? CORE_INTENT_PARKED : CORE_INTENT_DOUBT;
     }
-    if (intent->row.state == CORE_INTENT_DOUBT)
+    if (intent->untold) /* a start changes nothing */
+        job_at(core, &intent->job, now);
+    else if (intent->row.state == CORE_INTENT_DOUBT)
         job_at(core, &intent->job, now + core->policy.in_doubt_delay);
     else if (intent->row.ended_at)
         job_at(core, &intent->job, intent->row.ended_at + INTENT_KEEP_ENDED);
-    return 0;
 }
 
 int intents_start(struct core *core, int64_t now)
@@ -382,7 +467,7 @@ int intents_start(struct core *core, int64_t now)
         if (intent->row.state == CORE_INTENT_WANTED)
             all[wishes++] = intent;
         else
-            (void)start(core, intent, now);
+            start(core, intent, now);
         count++;
     }
     int r = 0;
@@ -396,6 +481,13 @@ void intents_deinit(struct core *core)
 {
     const struct map_entry *entry;
 
+    for (size_t position = 0; (entry = map_next(&core->job_exchanges, &position));) {
+        struct intent *intent = (struct intent *)(uintptr_t)entry->value;
+        if (intent->job.kind != JOB_INTENT || !intent->forgotten)
+            continue;
+        free(intent->owner);
+        free(intent);
+    }
     for (size_t position = 0; (entry = map_next(&core->intents, &position));) {
         struct intent *intent = (struct intent *)(uintptr_t)entry->value;
         free(intent->owner);

@@ -69,9 +69,9 @@ struct job *job_first(const struct core *core, enum turn turn, bool reads, bool 
 {
     struct job *read = reads ? core->job_ready[turn][0].first : NULL;
     struct job *write = writes ? core->job_ready[turn][1].first : NULL;
-    bool prefer_write = core->last_exchange & 1; /* so that neither starves the other */
+    bool prefer_read = core->job_wrote[turn]; /* so that neither starves the other */
 
-    return write && (prefer_write || !read) ? write : read;
+    return write && (!prefer_read || !read) ? write : read;
 }
 
 void jobs_fire(struct core *core, int64_t now)
@@ -106,6 +106,7 @@ int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *
         job_at(core, job, now + 1000);
         return r;
     }
+    core->job_wrote[job->queued] = job->is_write;
     unqueue(core, job);
     if (job->kind == JOB_INTENT)
         job->is_write = exchange->kind == EXCHANGE_CREATE;
@@ -130,9 +131,9 @@ int job_done(struct core *core, struct job *job, const struct exchange_answer *a
 
 void jobs_deinit(struct core *core)
 {
+    intents_deinit(core); /* first: it looks at what is under way */
     errands_deinit(core);
     searches_deinit(core);
-    intents_deinit(core);
     map_deinit(&core->job_exchanges);
     heap_deinit(&core->job_timers);
 }

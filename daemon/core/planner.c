@@ -5,13 +5,14 @@
  * upstream next, in which class, and not before when. plan() works that out from the balance's
  * state whenever something about it changes; a need that is not due waits among the timers, one
  * that is due waits in its class. core_next_exchange gives a turn to a class: doubts, cold
- * balances, pushes, refreshes, in this order, but a class that was passed over nine times while it
- * could have gone goes first. Pushes go by turns to the oldest and to the largest, so that none
- * starves behind a busy one.
+ * balances, pushes, refreshes, in this order, but a class that was passed over nine times while
+ * something waited in it goes first: also where it could not have gone, since others had all of
+ * upstream's attention. Pushes go by turns to the oldest and to the largest, so that none starves
+ * behind a busy one.
  *
  * When an exchange goes unanswered no push begins until a read has succeeded: one probe at a time,
  * with growing delays, takes whatever read is due, and reads a balance that would push where
- * nothing else is.
+ * nothing else is (trouble.c).
  */
 #include "state.h"
 
@@ -23,9 +24,6 @@
 #define STARVED 9u
 #define DELAY_FIRST_MS 500
 #define DELAY_MOST_MS 60000
-#define PROBE_FIRST_MS 500
-#define PROBE_MOST_MS 15000
-#define PAUSE_PROBE_MS (INT64_C(60) * 60 * 1000)
 
 struct need {
     enum turn turn;
@@ -236,11 +234,6 @@ void plan_succeeded(struct core *core, struct balance *balance, int64_t now)
 
 /* --- turns --- */
 
-bool plan_troubled(const struct core *core)
-{
-    return core->unanswered || core->paused;
-}
-
 static struct balance *first_of(const struct core *core, enum turn turn)
 {
     if (turn != TURN_PUSH)
@@ -281,7 +274,7 @@ static bool eligible(const struct core *core, enum turn turn)
     return eligible_balance(core, turn) || eligible_job(core, turn);
 }
 
-static enum turn choose_class(struct core *core)
+static enum turn choose_class(const struct core *core)
 {
     enum turn chosen = TURN_NONE;
     unsigned most = STARVED - 1;
@@ -296,9 +289,25 @@ static enum turn choose_class(struct core *core)
             chosen = turn;
         }
     }
-    for (enum turn turn = 0; chosen != TURN_NONE && turn < TURN_COUNT; turn++)
-        core->starved[turn] = turn == chosen || !eligible(core, turn) ? 0 : core->starved[turn] + 1;
     return chosen;
+}
+
+static bool waits(const struct core *core, enum turn turn)
+{
+    return first_of(core, turn) || job_first(core, turn, true, true);
+}
+
+/* A probe is no turn: what would write only reads. */
+static void count_turn(struct core *core, enum turn chosen)
+{
+    bool probe = plan_troubled(core);
+
+    for (enum turn turn = 0; turn < TURN_COUNT; turn++) {
+        if (turn != chosen)
+            core->starved[turn] = waits(core, turn) ? core->starved[turn] + 1 : 0;
+        else if (!probe)
+            core->starved[turn] = 0;
+    }
 }
 
 /* Whoever has the turn: a balance or a job, by turns where a class has both. What a balance needs
@@ -312,7 +321,7 @@ static enum turn choose(struct core *core, int64_t now, struct balance **ret_bal
         if (turn == TURN_NONE)
             return TURN_NONE;
         *ret_job = eligible_job(core, turn);
-        if (*ret_job && (core->take_job || !eligible_balance(core, turn)))
+        if (*ret_job && (core->take_job[turn] || !eligible_balance(core, turn)))
             return turn;
         *ret_job = NULL;
         *ret_balance = first_of(core, turn);
@@ -409,6 +418,7 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
     enum turn turn = choose(core, now, &balance, &job);
     if (turn == TURN_NONE)
         return -EAGAIN;
+    count_turn(core, turn);
 
     bool write = false;
     if (job) {
@@ -422,7 +432,7 @@ int core_next_exchange(struct core *core, int64_t now, struct exchange *ret_exch
     if (r < 0)
         return r;
     core->last_exchange++;
-    core->take_job = !job;
+    core->take_job[turn] = !job;
     budget_take(core, now);
     if (write)
         core->writes++;
@@ -455,63 +465,6 @@ int64_t core_wakeup(const struct core *core)
 }
 
 /* --- ends of exchanges --- */
-
-/* 403 may speak of one object as well as of the key: all is paused only where a reading of another
- * balance, as a probe, is refused too (P7), or where there is no other. A history alone proves
- * nothing. */
-static void learn_forbidden(struct core *core, enum exchange_kind kind, uint32_t slot, int64_t now)
-{
-    bool is_probe = kind == EXCHANGE_BALANCE || kind == EXCHANGE_PRODUCT;
-    bool of_another = core->forbidden_slot != NO_SLOT && core->forbidden_slot != slot;
-
-    if (is_probe && (of_another || core->resident <= 1)) {
-        core->paused = true;
-        core->probe_at = now + PAUSE_PROBE_MS;
-    } else if (core->paused || core->unanswered) {
-        core->probe_at = later(core->probe_at, now + PROBE_MOST_MS); /* another one probes next */
-    }
-    core->forbidden_slot = slot;
-}
-
-/* 401 and 403 speak of the key, unless a probe says otherwise; what never got an answer speaks of
- * the way there. */
-static void learn_trouble(struct core *core, enum exchange_kind kind, bool is_read, uint32_t slot,
-                          const struct exchange_answer *answer, int64_t now)
-{
-    bool lost = answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_NOT_SENT ||
-                answer->outcome == EXCHANGE_FAILED ||
-                (answer->outcome == EXCHANGE_NO_ENDPOINT && kind >= EXCHANGE_BALANCE &&
-                 kind <= EXCHANGE_HISTORY);
-
-    if (lost) {
-        /* What was under way together fails together: that is one trouble, not many. */
-        if (core->unanswered && now < core->probe_at)
-            return;
-        core->probe_delay =
-            core->unanswered ? earlier(core->probe_delay * 2, PROBE_MOST_MS) : PROBE_FIRST_MS;
-        core->probe_at = later(core->probe_at, now + core->probe_delay);
-        core->unanswered = true;
-        return;
-    }
-    if (answer->outcome == EXCHANGE_RATE_LIMITED)
-        return;
-    if (answer->outcome == EXCHANGE_FORBIDDEN) {
-        learn_forbidden(core, kind, slot, now);
-        return;
-    }
-    if (answer->outcome == EXCHANGE_UNAUTHORIZED) {
-        core->paused = true;
-        core->probe_at = now + PAUSE_PROBE_MS;
-        return;
-    }
-    if (is_read) {
-        core->forbidden_slot = NO_SLOT;
-        core->paused = false;
-        core->unanswered = false;
-        core->probe_at = now;
-    }
-    core->last_success = now;
-}
 
 static void learn_clock(struct core *core, const struct exchange_answer *answer, int64_t now)
 {

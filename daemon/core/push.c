@@ -458,7 +458,8 @@ static void hold_back(struct balance *balance, int64_t now)
 static bool is_refusal(enum exchange_outcome outcome)
 {
     return outcome != EXCHANGE_OK && outcome != EXCHANGE_NO_ENDPOINT &&
-           outcome != EXCHANGE_FAILED && outcome != EXCHANGE_UNANSWERED;
+           outcome != EXCHANGE_FAILED && outcome != EXCHANGE_UNANSWERED &&
+           outcome != EXCHANGE_ERROR;
 }
 
 int push_done(struct core *core, struct balance *balance, const struct exchange_answer *answer,
@@ -497,6 +498,7 @@ int push_done(struct core *core, struct balance *balance, const struct exchange_
     case EXCHANGE_NO_ENDPOINT:
     case EXCHANGE_FAILED:
     case EXCHANGE_UNANSWERED:
+    case EXCHANGE_ERROR:
         break;
     }
     return doubt(core, balance, answer, now);

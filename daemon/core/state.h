@@ -9,7 +9,8 @@
  * - hold.c: reservations; give.c: credit refunds and grants
  * - replay.c: loading and replay
  * - planner.c: whose turn it is to talk to upstream; budget.c: how many requests it allows;
- *   turns.c: how many of them one user may cause
+ *   turns.c: how many of them one user may cause; trouble.c: whether it answers at all
+ * - job.c, errand.c, search.c, intent.c, intent_table.c: jobs.h
  * - reading.c: ends of product and balance readings
  * - push.c: begin and end of pushes; lookup.c: pushes in doubt
  * - operator.c: what an operator asks; refresh.c: balances that are due for a reading
@@ -18,6 +19,7 @@
 
 #include "event_log.h"
 #include "heap.h"
+#include "jobs.h"
 #include "object.h"
 #include "refresh.h"
 #include "subscriber.h"
@@ -31,9 +33,6 @@
 #define UID_SELF UINT32_MAX
 #define WRITES_MAX 8u /* pushes in flight, in all (P1) */
 #define READS_MAX 8u
-
-/* Whose turn: P6's order. */
-enum turn { TURN_DOUBT, TURN_COLD, TURN_PUSH, TURN_REFRESH, TURN_COUNT, TURN_NONE = TURN_COUNT };
 
 enum knowledge {
     KNOWN_NOT,      /* never read: cold */
@@ -52,31 +51,13 @@ struct push {
     struct push *all_next, *all_previous;
 };
 
-/* A look at upstream's history on behalf of one push; lives only in memory, and starts over when it
- * is interrupted. */
-/* What needs turns besides balances: errands, searches for a user's customer, and creates. Embedded
- * first in each. */
-enum job_kind { JOB_ERRAND, JOB_SEARCH, JOB_INTENT };
-
-struct job {
-    enum job_kind kind;
-    bool is_write;
-    enum turn queued; /* TURN_NONE: not ready */
-    struct job *next, *previous;
-    struct heap_node by_time;
-    uint64_t exchange; /* under way; 0: none */
-    enum exchange_kind exchange_kind;
-};
-
-struct job_queue {
-    struct job *first, *last;
-};
-
 struct hold {
     struct core_hold row;
     struct heap_node by_time;
 };
 
+/* A look at upstream's history on behalf of one push; lives only in memory, and starts over when it
+ * is interrupted. */
 struct lookup {
     struct push *push;
     bool want_balance; /* the history is read, the balance comes next */
@@ -223,8 +204,8 @@ struct core {
     struct job_queue job_ready[TURN_COUNT][2]; /* reads, writes */
     struct heap job_timers;
     size_t job_count;
-    bool take_job;
-    struct map errands; /* number → struct errand *, owned */
+    bool take_job[TURN_COUNT], job_wrote[TURN_COUNT]; /* by turns, in each class for itself */
+    struct map errands;                               /* number → struct errand *, owned */
     uint64_t last_errand;
     struct map searches; /* user hash → struct search *, owned */
     struct map intents;  /* sequence → struct intent *, owned */
@@ -282,6 +263,7 @@ struct core {
     bool take_largest;
     bool unanswered; /* no push until a read has succeeded */
     bool paused;
+    unsigned errors; /* of upstream's own, to exchanges for balances, one after the other */
     int64_t probe_at, probe_delay;
     uint32_t forbidden_slot; /* whose exchange was answered 403, and no read has succeeded since */
     int64_t last_success;
@@ -427,55 +409,7 @@ int dedupe_load(struct core *core, enum record_table table, const void *key, siz
 int dedupe_tick(struct core *core, int64_t now);
 int64_t dedupe_wakeup(const struct core *core);
 
-/* --- job.c --- */
-/* Room in the heap for one more job; before the job is made. */
-int job_init(struct core *core, struct job *job, enum job_kind kind);
-void job_deinit(struct core *core, struct job *job);
-/* It may have a turn now, or not before that time. */
-void job_ready(struct core *core, struct job *job, enum turn turn, bool is_write);
-void job_at(struct core *core, struct job *job, int64_t due);
-/* Who could go next in that class, if the class's reads or writes may; NULL: nobody. */
-struct job *job_first(const struct core *core, enum turn turn, bool reads, bool writes);
-void jobs_fire(struct core *core, int64_t now);
-int job_begin(struct core *core, struct job *job, int64_t now, struct exchange *exchange);
-int job_done(struct core *core, struct job *job, const struct exchange_answer *answer, int64_t now);
-void jobs_deinit(struct core *core);
-
-/* --- errand.c, search.c, intent.c, link.c, object.c --- */
-void errand_describe(const struct core *core, struct job *job, struct exchange *exchange);
-void errand_done(struct core *core, struct job *job);
-void errands_deinit(struct core *core);
-void search_fire(struct core *core, struct job *job, int64_t now);
-int search_begin(struct core *core, struct job *job, int64_t now, struct exchange *exchange);
-int search_done(struct core *core, struct job *job, const struct exchange_answer *answer,
-                int64_t now);
-void search_intent_ended(struct core *core, struct core_text user_id, int status,
-                         const char *message, int64_t now);
-int search_resume(struct core *core, struct core_text user_id, struct core_text payload,
-                  int64_t now);
-void searches_deinit(struct core *core);
-struct hash128 user_hash(const struct core *core, struct core_text user_id);
-void intent_fire(struct core *core, struct job *job, int64_t now);
-int intent_begin_exchange(struct core *core, struct job *job, int64_t now,
-                          struct exchange *exchange);
-int intent_done(struct core *core, struct job *job, const struct exchange_answer *answer,
-                int64_t now);
-int intent_load(struct core *core, const void *key, size_t key_length, const void *value,
-                size_t value_length);
-int intents_start(struct core *core, int64_t now);
-void intents_deinit(struct core *core);
-/* A customer's create, or the wish for one: what is open for that user, or NULL. */
-struct intent *intent_of_user(const struct core *core, struct core_text user_id);
-int intent_of_customer(struct core *core, struct core_text user_id, struct core_text payload,
-                       bool send, uint32_t uid, int64_t now, uint64_t *ret_sequence);
-/* The wish has been met, or cannot be. */
-int intent_drop(struct core *core, struct intent *intent, int64_t now);
-/* An operator was quicker: what has not left need not. */
-void intent_user_linked(struct core *core, struct core_text user_id, int64_t now);
-bool intent_is_wish(const struct intent *intent);
-uint64_t intent_reveals(const struct intent *intent);
-/* Of an intent's job: no answer to it is a first one. */
-bool intent_is_resent(const struct job *job);
+/* --- link.c, object.c --- */
 struct link;
 const struct link *link_find(const struct core *core, struct core_text user_id);
 struct core_text link_customer(const struct link *link);
@@ -533,9 +467,14 @@ int64_t budget_opens_at(const struct core *core);
 void budget_take(struct core *core, int64_t now);
 void budget_learn(struct core *core, const struct exchange_answer *answer, int64_t now);
 
-/* --- planner.c --- */
+/* --- trouble.c --- */
 /* Upstream does not answer, or not to us: only reads go out, one at a time. */
 bool plan_troubled(const struct core *core);
+/* What an answer says of upstream as a whole. slot: of the balance, or NO_SLOT. */
+void learn_trouble(struct core *core, enum exchange_kind kind, bool is_read, uint32_t slot,
+                   const struct exchange_answer *answer, int64_t now);
+
+/* --- planner.c --- */
 /* After anything about the balance has changed: finds out what it needs next, and when. */
 void plan(struct core *core, struct balance *balance, int64_t now);
 void plan_withdraw(struct core *core, struct balance *balance);

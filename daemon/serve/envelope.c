@@ -1,6 +1,7 @@
 /* See envelope.h. */
 #include "envelope.h"
 #include "words.h"
+#include <core/link.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/events.h>
@@ -164,11 +165,40 @@ static bool find_parked(const struct record *record, struct core_push *ret_push)
     return false;
 }
 
+/* A create stands among the pushes; it moves no credits. */
+static int pack_intent(msgpack_packer *packer, const struct source *source,
+                       const struct record_image *image)
+{
+    struct core_text owner, payload;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    struct core_intent intent;
+    const char *reason = words_intent_reason(CORE_INTENT_PARKED);
+    int r = core_intent_decode(image->value, image->value_length, &intent, &owner, &payload);
+
+    if (r < 0)
+        return r;
+    snprintf(id, sizeof(id), "int_%08" PRIx32 "_%" PRIu32 "_%" PRIu64, source->instance,
+             intent.epoch, intent.sequence);
+    pack_map(packer, 8);
+    pack_kv_text(packer, "object", "push");
+    pack_kv_text(packer, "id", id);
+    pack_kv_id(packer, "customer_id", source->event->customer);
+    pack_kv_id(packer, "product_id", source->event->product);
+    pack_kv_text(packer, "type", words_intent_kind(intent.kind));
+    pack_kv_int(packer, "credits", 0);
+    pack_kv_text(packer, "state", words_intent_state(intent.state));
+    pack_kv_id(packer, "reason", (struct core_text){reason, strlen(reason)});
+    return 0;
+}
+
 static int pack_parked(msgpack_packer *packer, const struct source *source)
 {
     struct told_push told = {.state = words_push_state(CORE_PUSH_PARKED)};
+    struct record_image image;
     struct core_push push;
 
+    if (find_image(source->record, TABLE_INTENT, &image))
+        return pack_intent(packer, source, &image);
     if (!find_parked(source->record, &push))
         return pack_product(packer, source);
     told.push = &push;

@@ -41,24 +41,52 @@ static bool wanted_intent(const struct request *request, const struct core_inten
     return state != NULL && is_wanted(request, state);
 }
 
+/* Of a customer's create the payload is the engine's own, and names neither. */
+static void pack_payload_text(msgpack_packer *packer, const struct serve *serve,
+                              const struct core_intent *intent, const char *name, const char *none)
+{
+    struct core_text text = {"", 0};
+
+    if (intent->kind != CORE_INTENT_CUSTOMER)
+        text = write_payload_text(serve, intent, name);
+    if (text.length > 0)
+        pack_text_n(packer, text.data, text.length);
+    else if (none != NULL)
+        pack_text_n(packer, none, strlen(none));
+    else
+        pack_nil(packer);
+}
+
 static void pack_intent(msgpack_packer *packer, const struct serve *serve,
                         const struct core_intent *intent)
 {
-    bool parked = intent->state == CORE_INTENT_PARKED;
+    struct core_text owner = core_intent_owner(serve->core, intent->sequence);
+    bool of_user = intent->kind == CORE_INTENT_CUSTOMER;
     char id[EXCHANGE_PUSH_ID_SIZE];
 
     core_intent_id(serve->core, intent->epoch, intent->sequence, id);
-    pack_map(packer, 12);
+    pack_map(packer, 14);
     pack_kv_text(packer, "push_id", id);
-    pack_kv_text(packer, "customer_id", "");
-    pack_kv_text(packer, "product_id", "");
+    pack_key(packer, "customer_id");
+    pack_text_n(packer, owner.data, of_user ? 0 : owner.length);
+    pack_key(packer, "product_id");
+    pack_payload_text(packer, serve, intent, "product_id", "");
+    pack_key(packer, "payment_id");
+    pack_payload_text(packer, serve, intent, "payment_id", NULL);
+    pack_key(packer, "user_id");
+    if (of_user)
+        pack_text_n(packer, owner.data, owner.length);
+    else
+        pack_nil(packer);
     pack_kv_text(packer, "type", words_intent_kind(intent->kind));
     pack_kv_int(packer, "credits", 0);
     pack_kv_int(packer, "attempt", intent->attempt);
     pack_kv_text(packer, "state", words_intent_state(intent->state));
     pack_kv_text(packer, "reason",
-                 parked ? "whether it was done is not known, and it is not sent twice" : NULL);
-    pack_kv_int(packer, "begun_at", 0);
+                 intent->state == CORE_INTENT_DOUBT && intent->message[0] != '\0'
+                     ? intent->message
+                     : words_intent_reason(intent->state));
+    pack_kv_int(packer, "begun_at", intent->begun_at);
     pack_kv_nil(packer, "consumed_before");
     pack_kv_nil(packer, "consumed_seen");
     pack_kv_nil(packer, "rows_seen");
@@ -230,13 +258,19 @@ int method_push_retry(struct request *request)
     return answer_push(request, r, "retried", sequence);
 }
 
-/* The operator has looked, and seen to it: it may be asked for anew. */
+/* The operator has looked, and seen to it: it may be asked for anew. One that is looked up, or
+ * waits for its turn, is given up. */
 static int drop_intent(struct request *request, const struct core_intent *intent)
 {
     int r = core_intent_settle(request->serve->core, intent->sequence, (struct core_text){"", 0},
                                request->connection->peer.uid, serve_now(request->serve));
 
     request_tells_all(request);
+    if (r == CORE_NOT_PARKED) {
+        request_refuse(request, PROTO_ERROR_CONFLICT, "that create has ended, or is being sent",
+                       NULL, NULL);
+        return REQUEST_ANSWERED;
+    }
     return answer_push(request, r, "dropped", 0);
 }
 
@@ -274,6 +308,12 @@ static int settle(struct serve *serve, const struct core_intent *intent, struct 
                         : r;
 }
 
+/* StellarTools cannot be asked for one refund: a mistyped id shows by its form at least. */
+static bool is_refund_id(struct core_text id)
+{
+    return id.length > 3 && memcmp(id.data, "rf_", 3) == 0;
+}
+
 /* The operator has looked, and it was made after all: as that refund. */
 int method_push_settle(struct request *request)
 {
@@ -283,6 +323,12 @@ int method_push_settle(struct request *request)
     uint64_t sequence = 0;
     int r = CORE_NOT_FOUND, result;
 
+    if (!is_refund_id(refund_id)) {
+        request_refuse(request, PROTO_ERROR_INVALID_PARAMETER,
+                       "refund_id must be a refund's, rf_…, as StellarTools shows it", "parameter",
+                       "refund_id");
+        return REQUEST_ANSWERED;
+    }
     payment_row_init(&row);
     if (find_intent(request, &intent) && intent.kind == CORE_INTENT_REFUND)
         r = settle(request->serve, &intent, refund_id, &row, &sequence);

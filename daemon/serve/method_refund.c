@@ -1,6 +1,7 @@
 /*
- * refund.create: a payment is given back by whoever may, and once. With a session it must be the
- * payment of that session's own customer, whatever the peer may do on its own account.
+ * refund.create: a payment is given back by whoever may, and once. StellarTools is asked for the
+ * payment first, whoever calls: it must be there, and be that customer's whom the session is of, or
+ * whom the peer names, or whose user. So what is mistyped gives nothing back, and parks nothing.
  */
 #include "command.h"
 #include "connection.h"
@@ -23,7 +24,7 @@ static bool is_begun(const struct request *request)
     return request->parked != NULL && request->parked->intent != 0;
 }
 
-static bool is_own(struct request *request, const struct errand_answer *answer)
+static bool is_of_customer(struct request *request, const struct errand_answer *answer)
 {
     struct core_text customer = request_customer(request), of;
     msgpack_object payment;
@@ -69,12 +70,12 @@ static int ask_payment(struct request *request)
 }
 
 /* True: it may be given back. */
-static bool check_payment(struct request *request, int *ret_result)
+static bool check_payment(struct request *request, const struct write_order *order, int *ret_result)
 {
     const struct errand_answer *answer = request_errand_answer(request, WAIT_PAYMENT);
 
-    if (request->identity.kind != IDENTITY_SESSION || is_begun(request))
-        return true;
+    if (is_begun(request) || write_find(request, order) != CORE_NOT_FOUND)
+        return true; /* it was looked at before it was begun */
     *ret_result = REQUEST_ANSWERED;
     if (answer == NULL) {
         if (request->parked == NULL || request->parked->stage != WAIT_PAYMENT) {
@@ -84,7 +85,7 @@ static bool check_payment(struct request *request, int *ret_result)
         *ret_result = REQUEST_WAIT; /* late */
         return false;
     }
-    if (answer->outcome == EXCHANGE_OK && is_own(request, answer))
+    if (answer->outcome == EXCHANGE_OK && is_of_customer(request, answer))
         return true;
     if (answer->outcome == EXCHANGE_OK || answer->outcome == EXCHANGE_NOT_FOUND)
         request_refuse(request, PROTO_ERROR_NOT_FOUND, "this customer has no such payment", NULL,
@@ -216,7 +217,7 @@ int method_refund_create(struct request *request)
     struct core_intent intent;
     int result;
 
-    if (!bring_in(request, &result) || !check_payment(request, &result) ||
+    if (!bring_in(request, &result) || !check_payment(request, &order, &result) ||
         !check_others(request, &order, &result) || !write_intent(request, &order, &intent, &result))
         return result;
     answer = request_errand_answer(request, WAIT_INTENT);

@@ -283,6 +283,12 @@ void objects_refuse(struct request *request, const struct errand_answer *answer)
         snprintf(text, sizeof(text), "StellarTools refused: %s", answer->message);
         request_refuse(request, PROTO_ERROR_CONFLICT, text, NULL, NULL);
         break;
+    case EXCHANGE_ERROR:
+        snprintf(text, sizeof(text),
+                 "StellarTools answered with an error, so that it may have been done, or not: %s",
+                 answer->message);
+        request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE, text, NULL, NULL);
+        break;
     case EXCHANGE_FAILED:
     case EXCHANGE_UNANSWERED:
         request_refuse(request, PROTO_ERROR_UPSTREAM_UNAVAILABLE,

@@ -202,6 +202,10 @@ void request_refuse_status(struct request *request, int status)
                               "this user or customer has asked StellarTools too often; wait a "
                               "minute",
                               "quota", "upstream_turns", false},
+        [CORE_QUOTA_INTENTS] = {PROTO_ERROR_QUOTA_EXCEEDED,
+                                "this customer has too many of these under way or in doubt: each "
+                                "is brought to an end first",
+                                "quota", "open_creates", false},
         [CORE_NOT_FOUND] = {PROTO_ERROR_NOT_FOUND, "there is no such object", NULL, NULL, true},
         [CORE_MAY_HAVE_RUN] = {PROTO_ERROR_CONFLICT,
                                "that push may have run: sending it again could deduct twice; look "

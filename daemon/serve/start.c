@@ -8,7 +8,9 @@
 #include "loader.h"
 #include "policy.h"
 #include "serve.h"
+#include "words.h"
 #include <core/event.h>
+#include <core/link.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,10 +173,30 @@ static void on_passed(void *userdata, struct core_text user_id, struct core_text
                 (int)customer.length, customer.data, (int)user_id.length, user_id.data);
 }
 
+/* What nobody may wait for any more. */
+static void tell_end(const struct serve *serve, uint64_t sequence)
+{
+    struct core_intent intent;
+
+    if (!core_intent_get(serve->core, sequence, &intent))
+        return;
+    struct core_text owner = core_intent_owner(serve->core, sequence);
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    core_intent_id(serve->core, intent.epoch, intent.sequence, id);
+    if (intent.state == CORE_INTENT_PARKED)
+        log_warning("push.parked: %s of %.*s, push %s: %s", words_intent_kind(intent.kind),
+                    (int)owner.length, owner.data, id, words_intent_reason(intent.state));
+    else if (intent.state == CORE_INTENT_REFUSED && intent.attempt > 1)
+        log_warning("%s of %.*s, push %s, was in doubt and has been refused: %s",
+                    words_intent_kind(intent.kind), (int)owner.length, owner.data, id,
+                    intent.message);
+}
+
 static void on_intent(void *userdata, uint64_t sequence)
 {
     struct serve *serve = userdata;
 
+    tell_end(serve, sequence);
     waiting_wake(&serve->waiting, waiting_intent_key(sequence));
 }
 

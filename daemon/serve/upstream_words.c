@@ -10,8 +10,7 @@
     _Static_assert((int)EXCHANGE_##name == (int)UPSTREAM_##name, "outcomes must correspond");
 UPSTREAM_OUTCOMES(X)
 #undef X
-_Static_assert((int)EXCHANGE_UNANSWERED + 1 == (int)UPSTREAM_OUTCOME_COUNT_,
-               "outcomes must correspond");
+_Static_assert((int)EXCHANGE_ERROR + 1 == (int)UPSTREAM_OUTCOME_COUNT_, "outcomes must correspond");
 
 static void pack_names(msgpack_packer *packer, const struct exchange *exchange)
 {

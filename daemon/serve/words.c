@@ -86,6 +86,13 @@ const char *words_intent_state(unsigned state)
     }
 }
 
+const char *words_intent_reason(unsigned state)
+{
+    return state == CORE_INTENT_PARKED
+               ? "whether it was done is not known, and it is not sent twice"
+               : NULL;
+}
+
 const char *words_intent_kind(unsigned kind)
 {
     static const char *const kinds[] = {

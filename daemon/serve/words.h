@@ -24,6 +24,7 @@ const char *words_push_state(unsigned state);
 /* The same for a create that is open; NULL for one that is not. */
 const char *words_intent_state(unsigned state);
 /* "create_customer", "create_subscription", "refund_payment"; NULL for none of them. */
+const char *words_intent_reason(unsigned state); /* why it waits for an operator; NULL */
 const char *words_intent_kind(unsigned kind);
 /* "deduct", "refund", "grant"; NULL for none of them. */
 const char *words_push_kind(unsigned kind);

@@ -172,7 +172,7 @@ static void refuse_intent(struct request *request, const struct core_intent *int
     case CORE_INTENT_PARKED:
         request_refuse(request, PROTO_ERROR_CONFLICT,
                        "whether StellarTools did it is not known, and it is not sent twice: an "
-                       "operator must look",
+                       "operator must look (creditctl push list)",
                        NULL, NULL);
         break;
     default:
@@ -196,6 +196,11 @@ bool write_intent(struct request *request, const struct write_order *order,
         r = run_intent(request, order, true, &intent);
     else if (!core_intent_get(request->serve->core, request->parked->intent, &intent))
         r = CORE_NOT_FOUND;
+    if (begun && r == CORE_NOT_FOUND) {
+        request_tells_all(request);
+        request_refuse(request, PROTO_ERROR_CONFLICT, "an operator has given that up", NULL, NULL);
+        return false;
+    }
     if (r != CORE_OK) {
         request_refuse_status(request, r);
         return false;

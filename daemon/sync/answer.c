@@ -70,6 +70,15 @@ static bool is_proof(int status)
     return false;
 }
 
+/* An error in words of StellarTools' is at least an answer; a redirect is none, whatever it says.
+ */
+static enum upstream_outcome unproven(int status, const struct refusal *refusal)
+{
+    bool answers = status >= 400 && status <= 599;
+
+    return answers && refusal->is_recognised ? UPSTREAM_ERROR : UPSTREAM_FAILED;
+}
+
 enum upstream_outcome answer_classify(int status, const struct refusal *refusal)
 {
     switch (status) {
@@ -84,14 +93,14 @@ enum upstream_outcome answer_classify(int status, const struct refusal *refusal)
         return UPSTREAM_OK;
     /* The words below are StellarTools' own: it says them with a 500, too. */
     if (!is_proof(status) && (status < 500 || status > 599))
-        return UPSTREAM_FAILED;
+        return unproven(status, refusal);
     if (says_insufficient(refusal))
         return UPSTREAM_INSUFFICIENT;
     if (says_no_balance(refusal))
         return UPSTREAM_NO_BALANCE;
     if (status == 404)
         return refusal->is_recognised ? UPSTREAM_NOT_FOUND : UPSTREAM_NO_ENDPOINT;
-    return status <= 499 && refusal->is_recognised ? UPSTREAM_REFUSED : UPSTREAM_FAILED;
+    return status <= 499 && refusal->is_recognised ? UPSTREAM_REFUSED : unproven(status, refusal);
 }
 
 static void refusal_message(int status, const struct refusal *refusal, const char *api_key,

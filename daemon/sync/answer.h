@@ -3,8 +3,8 @@
  * (proto/upstream.h says what each means), what was read, and a message for people. Pure.
  *
  * The rule behind all of it: an outcome that proves that nothing was executed is given only to what
- * is recognised as StellarTools' own words. Everything else is FAILED or UNANSWERED, and costs a
- * look into the history, not money.
+ * is recognised as StellarTools' own words. Everything else is ERROR, FAILED or UNANSWERED, and
+ * costs a look into the history, not money.
  */
 #pragma once
 

@@ -208,6 +208,26 @@ static void expect_of_unlink(struct sim *sim, int person, struct expected *expec
     expected->product = "";
 }
 
+/* A create that waits for the operator. */
+static void expect_of_intent(struct sim *sim, const struct record_image *image,
+                             struct expected *expected)
+{
+    struct core_text owner, payload;
+    struct core_intent intent;
+    if (image->value_length == 0)
+        return;
+    if (core_intent_decode(image->value, image->value_length, &intent, &owner, &payload) < 0)
+        sim_fail(sim, "the row of an intent cannot be read");
+    else if (intent.state == CORE_INTENT_PARKED)
+        expect(expected, CORE_EVENT_PUSH_PARKED, 0);
+    else
+        return;
+    expected->customer = expected->product = "";
+    for (size_t i = 0; i < sim->intent_count; i++)
+        if (sim->intents[i].sequence == intent.sequence && sim->intents[i].epoch == intent.epoch)
+            expected->customer = sim->intents[i].customer;
+}
+
 static void expect_of(struct sim *sim, const struct record *record, struct expected *expected)
 {
     struct record_image image;
@@ -234,6 +254,8 @@ static void expect_of(struct sim *sim, const struct record *record, struct expec
                 expect_of_link(sim, record, &image, person, expected);
             else
                 expect_of_unlink(sim, person, expected);
+        } else if (image.table == TABLE_INTENT) {
+            expect_of_intent(sim, &image, expected);
         } else if (image.table == TABLE_META && image.key_length == strlen(CORE_META_LIVEMODE) &&
                    memcmp(image.key, CORE_META_LIVEMODE, image.key_length) == 0) {
             sim->events.livemode = *(const uint8_t *)image.value != 0;

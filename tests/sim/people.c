@@ -482,8 +482,23 @@ static void check_made(struct sim *sim, int index)
         sim_fail(sim, "%u customers were created for %s", made, person->user_id);
 }
 
+/* P9: what ends as refused has not been made. */
+static void check_refused(struct sim *sim)
+{
+    struct core_intent intent;
+    char id[EXCHANGE_PUSH_ID_SIZE];
+    for (size_t position = 0; core_next_intent(sim->core, &position, &intent);) {
+        core_intent_id(sim->core, intent.epoch, intent.sequence, id);
+        const struct booked_intent *books = find_intent(sim, id);
+        if (intent.state == CORE_INTENT_REFUSED && books != NULL && books->made > 0 &&
+            !sim->drawn.late_beyond)
+            sim_fail(sim, "%s was made, and ended as refused", id);
+    }
+}
+
 void people_check(struct sim *sim)
 {
+    check_refused(sim);
     for (int i = 0; i < sim->scenario.persons && !sim->failed; i++) {
         check_person(sim, &sim->persons[i]);
         check_made(sim, i);

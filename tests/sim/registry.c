@@ -179,7 +179,7 @@ void registry_create(struct sim *sim, int kind, const char *intent_id, const cha
     struct registry_key *known = sim->scenario.keys_honoured ? find_key(registry, key) : NULL;
     check_recorded(sim, intent);
     if (known != NULL && known->locked) {
-        ret_answer->outcome = EXCHANGE_FAILED;
+        ret_answer->outcome = EXCHANGE_ERROR;
         ret_answer->http_status = 409;
         return;
     }

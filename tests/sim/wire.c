@@ -288,6 +288,12 @@ static void read_upstream(struct sim *sim, struct wire *wire)
     }
 }
 
+/* With a body of upstream's own, or without. */
+static enum exchange_outcome error_or_not(struct sim *sim)
+{
+    return prng_chance(&sim->prng, 500) ? EXCHANGE_ERROR : EXCHANGE_FAILED;
+}
+
 /* What comes back, when it is not what was done. */
 static void spoil(struct sim *sim, struct wire *wire, int64_t back)
 {
@@ -298,7 +304,7 @@ static void spoil(struct sim *sim, struct wire *wire, int64_t back)
         end_with(sim, wire, EXCHANGE_UNANSWERED, 0, gone);
         break;
     case FATE_ERROR_AFTER:
-        end_with(sim, wire, EXCHANGE_FAILED, 500, back);
+        end_with(sim, wire, error_or_not(sim), 500, back);
         break;
     default:
         answer_later(sim, wire, back);
@@ -318,9 +324,9 @@ void wire_arrive(struct sim *sim, size_t index, uint64_t generation)
     if (faults_weather(sim, wire) || !upstream_admit(&sim->upstream, sim->now, &wire->answer)) {
         answer_later(sim, wire, back);
     } else if (wire->fate == FATE_ERROR_BEFORE) {
-        end_with(sim, wire, EXCHANGE_FAILED, 500, back);
+        end_with(sim, wire, error_or_not(sim), 500, back);
     } else if (wire->fate == FATE_STUCK) {
-        end_with(sim, wire, EXCHANGE_FAILED, 409, back);
+        end_with(sim, wire, error_or_not(sim), 409, back);
     } else if (wire->fate == FATE_REFUSED) {
         end_with(sim, wire, EXCHANGE_REFUSED, 422, back);
     } else {

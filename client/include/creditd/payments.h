@@ -4,9 +4,11 @@
 #ifndef CREDITD_PAYMENTS_H
 #define CREDITD_PAYMENTS_H
 
-/* Gives a payment back, if it is the caller's. The result is StellarTools' refund, read with
- * creditd_read_object(); its "status" says how far it is. Sent again if there is an
- * idempotency_key, else once. Credits are given back by creditd_credit_refund().
+/* Gives a payment back, if it is the caller's, or that customer's (or user's) whom a trusted peer
+ * names; else the answer is not_found. StellarTools is asked for the payment first. The result is
+ * StellarTools' refund, read with creditd_read_object(); its "status" says how far it is. Sent
+ * again if there is an idempotency_key, else once. Credits are given back by
+ * creditd_credit_refund().
  */
 struct creditd_refund_create_request {
     struct creditd_who who;

@@ -120,8 +120,9 @@
     X(RATE_LIMITED, "rate_limited", 1) /* 429 */                                                   \
     X(NOT_SENT, "not_sent",                                                                        \
       1) /* no connection came about: provably not one byte of the request left */                 \
-    X(FAILED, "failed", 0)         /* any other answer: 408, 409, 5xx, a redirect, HTML, … */    \
-    X(UNANSWERED, "unanswered", 0) /* timeout, reset, or the helper is gone */
+    X(FAILED, "failed", 0) /* any other answer: a redirect, HTML, an unreadable 2xx, … */        \
+    X(UNANSWERED, "unanswered", 0) /* timeout, reset, or the helper is gone */                     \
+    X(ERROR, "error", 0) /* a recognised JSON error that proves nothing: 408, 409, 5xx, … */
 
 enum upstream_outcome {
 #define X(name, word, proof) UPSTREAM_##name,

@@ -458,10 +458,26 @@ OBJECT_TEST(a_session_refunds_its_own_payments_only)
         json_decref(result);
     }
     cr_assert_eq(fixture.sync.creates, 1);
-    cr_assert_eq(fixture.sync.payments, 4);
-    result = call("refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id", "pay_2");
-    cr_assert_str_eq(harness_text(result, "id"), "rf_2"); /* a peer that may */
+    cr_assert_eq(fixture.sync.payments, 3, "what is known is not asked for again");
+}
+
+/* Whom a trusted peer names is meant: a mistake gives nothing back, and parks nothing. */
+OBJECT_TEST(a_trusted_refund_is_of_whom_it_names)
+{
+    json_t *result;
+
+    link_user("u_1", "cus_1");
+    assert_refused("not_found", "refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                   "pay_2");
+    assert_refused("not_found", "refund.create", "{s:s, s:s}", "user_id", "u_1", "payment_id",
+                   "pay_2");
+    assert_refused("not_found", "refund.create", "{s:s, s:s}", "customer_id", "cus_1", "payment_id",
+                   "pay_none");
+    cr_assert_eq(fixture.sync.creates, 0);
+    result = call("refund.create", "{s:s, s:s}", "customer_id", "cus_2", "payment_id", "pay_2");
+    cr_assert_str_eq(harness_text(result, "payment_id"), "pay_2");
     json_decref(result);
+    cr_assert_eq(fixture.sync.creates, 1);
     cr_assert_eq(fixture.sync.payments, 4);
 }
 

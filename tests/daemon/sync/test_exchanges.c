@@ -117,7 +117,7 @@ Test(exchanges, writes)
         {"insufficient", ACT_REPLY, 500, NULL, "{\"error\":\"Insufficient credits\"}",
          "{\"outcome\":\"insufficient\",\"http_status\":500}", 0},
         {"409", ACT_REPLY, 409, NULL, "{\"error\":\"Request in progress\"}",
-         "{\"outcome\":\"failed\",\"http_status\":409}", 0},
+         "{\"outcome\":\"error\",\"http_status\":409}", 0},
         {"500", ACT_REPLY, 500, NULL, "", "{\"outcome\":\"failed\",\"http_status\":500}", 0},
         {"307", ACT_REPLY, 307, "Location: /elsewhere\r\n", "", "{\"outcome\":\"failed\"}", 0},
         {"garbage", ACT_REPLY_CLOSE, 0, NULL, "SSH-2.0-OpenSSH_9.2\r\n",

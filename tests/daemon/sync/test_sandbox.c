@@ -145,13 +145,13 @@ Test(sandbox, P2_each_fault_has_its_outcome_and_at_most_one_row)
         const char *faults, *outcome;
         int rows; /* that the deduct leaves upstream */
     } table[] = {
-        {"{\"error_before_commit\":1}", "failed", 0},
-        {"{\"error_after_commit\":1}", "failed", 1},
+        {"{\"error_before_commit\":1}", "error", 0},
+        {"{\"error_after_commit\":1}", "error", 1},
         {"{\"reset_before\":1}", "unanswered", 0},
         {"{\"reset_after\":1}", "unanswered", 1},
         {"{\"hang\":1,\"hang_commits\":true}", "unanswered", 1},
         {"{\"hang\":1,\"hang_commits\":false}", "unanswered", 0},
-        {"{\"stuck_lock\":1}", "failed", 0},
+        {"{\"stuck_lock\":1}", "error", 0},
         {"{\"insufficient\":1}", "insufficient", 0},
         {"{\"insufficient\":1,\"error_form\":\"object\"}", "insufficient", 0},
         {"{\"insufficient\":1,\"business_status\":\"400\"}", "insufficient", 0},

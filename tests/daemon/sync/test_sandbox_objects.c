@@ -250,8 +250,8 @@ Test(sandbox_objects, P9_a_create_in_doubt_is_found_by_its_intent)
         const char *faults, *outcome;
         size_t found;
     } table[] = {
-        {"{\"error_after_commit\":1,\"only_method\":\"POST\"}", "failed", 1},
-        {"{\"error_before_commit\":1,\"only_method\":\"POST\"}", "failed", 0},
+        {"{\"error_after_commit\":1,\"only_method\":\"POST\"}", "error", 1},
+        {"{\"error_before_commit\":1,\"only_method\":\"POST\"}", "error", 0},
         {"{\"reset_after\":1,\"only_method\":\"POST\"}", "unanswered", 1},
         {"{\"garbage\":1,\"only_method\":\"POST\"}", "failed", 1},
     };

@@ -215,7 +215,7 @@ static void expect_told(const struct core_intent *intent, bool told, enum core_i
     cr_expect_eq(core_webhook_seen(stage.core, stage_text("wh_1"), &sequence) == CORE_OK, told);
     cr_expect_eq(is_stored("ref_1"), told);
     cr_expect_eq(is_stored("payment/pay_1"), told);
-    cr_expect_eq(last, told ? 1 : 0);
+    cr_expect_eq(last, told ? 2 : 1, "that it is parked is told before");
     cr_expect_eq(state_of(intent), state);
 }
 

@@ -77,7 +77,7 @@ Test(classify, P2_only_recognised_refusals_prove_that_nothing_happened)
          "HTTP status 500 without a JSON error"},
         {500, "\"Insufficient credits\"", "failed", "HTTP status 500 without a JSON error"},
         /* only at the beginning */
-        {500, "{\"error\":\"Not: Insufficient credits\"}", "failed", "Not: Insufficient credits"},
+        {500, "{\"error\":\"Not: Insufficient credits\"}", "error", "Not: Insufficient credits"},
         {400, OBJECT("VALIDATION_ERROR", "amount"), "refused", "VALIDATION_ERROR: amount"},
         {400, "{\"error\":\"Bad\"}", "refused", "Bad"},
         {400, "{\"error\":{\"name\":\"ZodError\",\"issues\":[]}}", "refused", "ZodError"},
@@ -93,12 +93,12 @@ Test(classify, P2_only_recognised_refusals_prove_that_nothing_happened)
         {404, HTML, "no_endpoint", "HTTP status 404 without a JSON error"},
         {404, "", "no_endpoint", "HTTP status 404 without a JSON error"},
         {404, "{}", "no_endpoint", "HTTP status 404 without a JSON error"},
-        {500, OBJECT("INTERNAL_ERROR", "boom"), "failed", "INTERNAL_ERROR: boom"},
+        {500, OBJECT("INTERNAL_ERROR", "boom"), "error", "INTERNAL_ERROR: boom"},
         {500, "", "failed", "HTTP status 500 without a JSON error"},
         {502, HTML, "failed", "HTTP status 502 without a JSON error"},
-        {503, "{\"error\":\"down\"}", "failed", "down"},
+        {503, "{\"error\":\"down\"}", "error", "down"},
         {504, HTML, "failed", "HTTP status 504 without a JSON error"},
-        {599, "{\"error\":\"down\"}", "failed", "down"},
+        {599, "{\"error\":\"down\"}", "error", "down"},
         {600, FEW, "failed", "Insufficient credits. Required: 5"},
         {300, "{}", "failed", "HTTP status 300 without a JSON error"},
         {308, "", "failed", "HTTP status 308 without a JSON error"},
@@ -112,11 +112,11 @@ Test(classify, P2_only_recognised_refusals_prove_that_nothing_happened)
 Test(classify, P2_a_409_says_nothing)
 {
     static const struct row table[] = {
-        {409, "{\"error\":\"Request in progress\"}", "failed", "Request in progress"},
-        {409, "{\"error\":\"Conflict\"}", "failed", "Conflict"},
-        {409, OBJECT("CONFLICT", "x"), "failed", "CONFLICT: x"},
-        {409, FEW, "failed", "Insufficient credits. Required: 5"},
-        {409, NONE, "failed", "Credit balance not found"},
+        {409, "{\"error\":\"Request in progress\"}", "error", "Request in progress"},
+        {409, "{\"error\":\"Conflict\"}", "error", "Conflict"},
+        {409, OBJECT("CONFLICT", "x"), "error", "CONFLICT: x"},
+        {409, FEW, "error", "Insufficient credits. Required: 5"},
+        {409, NONE, "error", "Credit balance not found"},
         {409, "", "failed", "HTTP status 409 without a JSON error"},
     };
 
@@ -130,7 +130,7 @@ Test(classify, P2_whoever_did_not_wait_for_the_end_proves_nothing)
     static const int proof[] = {400, 402, 405, 410, 411, 413, 414, 415, 422};
     struct row row = {.body = "{\"error\":\"Request timeout\"}", .message = "Request timeout"};
 
-    row.outcome = "failed";
+    row.outcome = "error";
     for (size_t i = 0; i < ARRAY_SIZE(no_proof); i++) {
         row.status = no_proof[i];
         expect("upstream.transaction", &row);
@@ -142,8 +142,8 @@ Test(classify, P2_whoever_did_not_wait_for_the_end_proves_nothing)
     }
     /* not even in words that would be believed elsewhere */
     expect("upstream.transaction",
-           &(struct row){499, FEW, "failed", "Insufficient credits. Required: 5"});
-    expect("upstream.transaction", &(struct row){408, NONE, "failed", "Credit balance not found"});
+           &(struct row){499, FEW, "error", "Insufficient credits. Required: 5"});
+    expect("upstream.transaction", &(struct row){408, NONE, "error", "Credit balance not found"});
 }
 
 Test(classify, P7_statuses_that_are_outcomes_by_themselves)

@@ -91,7 +91,7 @@ Test(garbage, every_answer_has_an_outcome)
 {
     static const int statuses[] = {200, 200, 200, 201, 400, 401, 404, 409, 429, 500, 502};
     static const char *const outcomes = "ok insufficient no_balance not_found no_endpoint refused "
-                                        "unauthorized forbidden rate_limited failed ";
+                                        "unauthorized forbidden rate_limited failed error ";
 
     for (size_t round = 0; round < ROUNDS; round++) {
         size_t pick = draw(ARRAY_SIZE(seeds)), offset = 0, length;

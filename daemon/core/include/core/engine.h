@@ -86,6 +86,7 @@ enum core_status {
     CORE_QUOTA_CLIENTS,
     CORE_QUOTA_STAMPS,
     CORE_QUOTA_TURNS,
+    CORE_QUOTA_INTENTS,
     CORE_NOT_FOUND,
     CORE_MAY_HAVE_RUN, /* push retry */
     CORE_NOT_PARKED,
@@ -337,6 +338,9 @@ struct core_summary {
     int64_t pushes_open, pushes_doubt, pushes_parked;
 };
 void core_get_summary(const struct core *core, struct core_summary *ret_summary);
+/* Two of its words, without its walk: the last exchange had no good answer; the key is refused. */
+bool core_is_unanswered(const struct core *core);
+bool core_is_paused(const struct core *core);
 
 /* Asserts the invariants that can be seen from inside (ledger.md section 7); 0, or -EPROTO with
  * *ret_what naming the first that is broken. */

@@ -34,6 +34,7 @@ enum exchange_outcome {
     EXCHANGE_NOT_SENT,
     EXCHANGE_FAILED,
     EXCHANGE_UNANSWERED,
+    EXCHANGE_ERROR,
 };
 
 #define EXCHANGE_PUSH_ID_SIZE 64 /* with its NUL */

@@ -66,7 +66,8 @@ enum core_intent_state {
     CORE_INTENT_WANTED = 6, /* a customer, once a search has found none */
     CORE_INTENT_SENDING = 1,
     CORE_INTENT_DOUBT,  /* to be looked up */
-    CORE_INTENT_PARKED, /* a refund in doubt: nothing can be looked up, an operator must (P9) */
+    CORE_INTENT_PARKED, /* a refund in doubt, or what upstream says it made and nobody finds: an
+                           operator must look (P9) */
     CORE_INTENT_DONE,   /* there is the object */
     CORE_INTENT_REFUSED,
 };
@@ -79,15 +80,22 @@ struct core_intent {
     uint32_t epoch;
     uint32_t kind, state, attempt;
     char object_id[CORE_OBJECT_ID_SIZE]; /* done; NUL-terminated */
-    char message[200];                   /* refused */
+    char message[200]; /* refused: why; else what upstream last said against it, if it did */
+    int64_t begun_at;
     uint64_t reveals;
 };
 
 /* Begins a create for a customer (a subscription, or a refund), once for each `key` (an app's
  * idempotency key with its scope; empty: a new one each time). CORE_OK: begun, or known by its key
- * (ret_intent->state says how it stands); CORE_KEY_REUSED: that key, another payload.
- * effects.intent tells when it has ended. `payload` is what the request is made of, in the caller's
- * own encoding; at most CORE_PAYLOAD_MAX bytes. */
+ * (ret_intent->state says how it stands); CORE_KEY_REUSED: that key, another payload;
+ * CORE_QUOTA_INTENTS: that customer has CORE_INTENTS_OPEN_MAX of that kind under way or in doubt.
+ * effects.intent tells when it has ended: one that is in doubt, is not found in two lookups, and
+ * was refused ends as refused; what was answered with errors of upstream's own after
+ * CORE_INTENT_ERRORS_MAX attempts; a subscription that was not answered a day after it was asked
+ * for, too. A customer's is tried for ever, with growing delays. `payload` is what the request is
+ * made of, in the caller's own encoding; at most CORE_PAYLOAD_MAX bytes. */
+#define CORE_INTENTS_OPEN_MAX 3u
+#define CORE_INTENT_ERRORS_MAX 3u
 int core_intent_begin(struct core *core, enum core_intent_kind kind, struct core_text customer,
                       struct core_text key, struct core_text payload, uint32_t uid, int64_t now,
                       struct core_intent *ret_intent);
@@ -103,8 +111,13 @@ struct core_text core_intent_payload(const struct core *core, uint64_t sequence)
 struct core_text core_intent_owner(const struct core *core, uint64_t sequence);
 /* All that are known, in no order: start with *position = 0. */
 bool core_next_intent(const struct core *core, size_t *position, struct core_intent *ret_intent);
-/* A parked refund: the operator has looked. `object_id` empty: it was not made (and may be asked
- * for again). With all that follows from it, in one record: core_object_change (event.h). */
+/* A row of the table INTENT, as an image holds it: 0 or -EBADMSG. Texts point into it. */
+int core_intent_decode(const void *value, size_t length, struct core_intent *ret_intent,
+                       struct core_text *ret_owner, struct core_text *ret_payload);
+/* The operator has looked. `object_id`: a parked refund was made as that; with all that follows
+ * from it, in one record: core_object_change (event.h). Empty: it was not made, or is seen to: what
+ * is parked, in doubt, or has not left is given up, and may be asked for again. CORE_NOT_FOUND;
+ * CORE_NOT_PARKED: it has ended, or is being sent. */
 int core_intent_settle(struct core *core, uint64_t sequence, struct core_text object_id,
                        uint32_t uid, int64_t now);
 void core_intent_id(const struct core *core, uint32_t epoch, uint64_t sequence,
