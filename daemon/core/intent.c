@@ -464,8 +464,9 @@ static int lookup_failed(struct core *core, struct intent *intent,
     bool delayed = answer->outcome == EXCHANGE_RATE_LIMITED || answer->outcome == EXCHANGE_NOT_SENT;
     bool denied = answer->outcome == EXCHANGE_ERROR || verdict_of(answer) == VERDICT_REFUSED;
     bool old = now - intent->row.begun_at >= GIVE_UP_MS;
+    bool often = intent->delay >= DOUBT_MOST_MS;
 
-    if (denied && old && intent->row.kind == CORE_INTENT_SUBSCRIPTION)
+    if (denied && often && old && intent->row.kind == CORE_INTENT_SUBSCRIPTION)
         return intent_park(core, intent, now);
     if (!delayed) { /* a low limit must not keep a long list from ending */
         intent->cursor[0] = '\0';

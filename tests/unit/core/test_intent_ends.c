@@ -340,3 +340,48 @@ Test(intent_end, P6_doubts_leave_the_others_a_tenth)
     cr_expect(pushes >= 25, "%u pushes of %u", pushes, total);
     cr_expect(refreshes >= 25, "%u refreshes of %u", refreshes, total);
 }
+
+/* All that may be under way is creates and lookups when a push's turn comes: it has waited all the
+ * same. */
+Test(intent_end, P6_who_finds_all_places_taken_has_waited)
+{
+    struct core_policy policy = stage_policy();
+    struct exchange under_way[16];
+    unsigned pushes = 0, customers = 0;
+    char name[32];
+    policy.requests_per_minute = 16;
+    stage_know(&stage, "cus_1", "prod_a", 1, 1000000);
+    for (int i = 0; i < 12; i++) {
+        struct core_intent intent;
+        snprintf(name, sizeof(name), "cus_doubt%d", i);
+        cr_assert_eq(begin_of(name, &intent), CORE_OK);
+        attempt(EXCHANGE_ERROR);
+    }
+    core_set_policy(stage.core, &policy, stage.now);
+    stage_later(&stage, DOUBT);
+    for (int minute = 0; minute < 20; minute++) {
+        size_t count = 0;
+        for (int i = 0; i < 16; i++) {
+            struct core_intent intent;
+            snprintf(name, sizeof(name), "cus_%u", 100 + customers++);
+            cr_assert_eq(begin_of(name, &intent), CORE_OK);
+        }
+        stage_spend(&stage, "cus_1", "prod_a", 1);
+        stage_later(&stage, 61000);
+        while (count < 16 && core_next_exchange(stage.core, stage.now, &under_way[count]) == 0)
+            count++;
+        for (size_t i = 0; i < count; i++) {
+            pushes += under_way[i].kind == EXCHANGE_PUSH;
+            snprintf(name, sizeof(name), "sub_%d_%zu", minute, i);
+            if (under_way[i].kind == EXCHANGE_PUSH)
+                stage_end_push(&stage, &under_way[i], under_way[i].amount, 1000000);
+            else if (under_way[i].kind == EXCHANGE_CREATE)
+                stage_end(&stage, &under_way[i], EXCHANGE_REFUSED);
+            else if (under_way[i].kind == EXCHANGE_SUBSCRIPTIONS)
+                stage_end_objects(&stage, &under_way[i], NULL, 0, name);
+            else
+                stage_end_balance(&stage, &under_way[i], 1000000, 0);
+        }
+    }
+    cr_expect(pushes >= 10, "%u pushes", pushes);
+}
