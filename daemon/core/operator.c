@@ -160,3 +160,13 @@ void core_get_summary(const struct core *core, struct core_summary *ret_summary)
         ret_summary->pushes_parked += push->row.state == CORE_PUSH_PARKED;
     }
 }
+
+bool core_is_unanswered(const struct core *core)
+{
+    return core->unanswered;
+}
+
+bool core_is_paused(const struct core *core)
+{
+    return core->paused;
+}

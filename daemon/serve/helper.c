@@ -34,6 +34,8 @@ static void running_done(struct running *running, const struct exchange_answer *
     write_created(serve, &running->exchange, answer); /* while the exchange is still known */
     events->cause = &running->exchange;
     r = core_exchange_done(serve->core, running->exchange.id, answer, serve_now(serve));
+    troubles_tell(&helper->troubles, serve->core, &running->exchange, answer, events->said,
+                  events->said_length);
     events->cause = NULL;
     events->said = NULL;
     events->said_length = 0;
@@ -283,6 +285,7 @@ int helper_init(struct helper *helper, struct serve *serve, int fd)
 
 void helper_reload(struct helper *helper)
 {
+    troubles_reload(&helper->troubles);
     helper_socket_notify(&helper->socket, UPSTREAM_NOTIFY_RELOAD);
 }
 

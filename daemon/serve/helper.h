@@ -7,6 +7,7 @@
 
 #include "helper_socket.h"
 #include "list.h"
+#include "troubles.h"
 #include "upstream.h"
 #include "upstream_words.h"
 #include <core/exchange.h>
@@ -20,7 +21,8 @@ struct helper {
     struct serve *serve;
     struct helper_socket socket;
     struct upstream upstream; /* that it is set to */
-    struct list exchanges;    /* under way: struct running */
+    struct troubles troubles;
+    struct list exchanges; /* under way: struct running */
     size_t count;
     uv_timer_t timer;
     int64_t wakeup; /* what the timer waits for */

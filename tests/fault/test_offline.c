@@ -60,6 +60,26 @@ static void check_refused(const char *customer, int amount, const char *code)
     json_decref(error);
 }
 
+/* How often the log of what runs has it. */
+static int count_told(const char *words)
+{
+    char *log = harness_process_log(&house.creditd);
+    int count = 0;
+
+    cr_assert_not_null(log);
+    for (const char *at = log; (at = strstr(at, words)); at += strlen(words))
+        count++;
+    free(log);
+    return count;
+}
+
+static void wait_told(const char *words, int times)
+{
+    while (count_told(words) < times) /* until the test's time is over */
+        pause_ms(10);
+    cr_expect_eq(count_told(words), times, "%s", words);
+}
+
 Test(offline, spending_goes_on_and_becomes_stale)
 {
     json_t *result;
@@ -191,8 +211,10 @@ Test(offline, a_balance_that_was_never_seen_is_unavailable)
     order("{\"reset\": true}");
     order("{\"down\": true}");
     check_refused("cus_1", 1, "upstream_unavailable");
+    wait_told("nothing is pushed until it does", 1);
     order("{\"down\": false}");
     spend_in_the_end("cus_1"); /* who asks finds out that it is there again */
+    wait_told("StellarTools answers again", 1);
     house_converge(&house);
     cr_assert_eq(house_judge(&house).credits, 1);
     end();
@@ -235,10 +257,14 @@ Test(offline, P7_a_refused_key_pauses_until_a_new_one_is_read)
     wait_paused("unauthorized");
     spend("cus_0", 5); /* serving goes on */
     cr_assert_gt(house_status(&house, "pending.credits"), 0);
+    wait_told("the API key is refused (HTTP 401: ", 1);
+    cr_assert_eq(kill(house.creditd.pid, SIGHUP), 0); /* it is the same one still */
+    wait_told("the API key is refused (HTTP 401: ", 2);
     harness_write_file(house.key, "sk_test_2\n");
     cr_assert_eq(kill(house.creditd.pid, SIGHUP), 0);
     wait_paused("");
     house_converge(&house);
+    wait_told("the API key is taken again", 1);
     cr_assert_eq(house_judge(&house).credits, BALANCE - house_balance(&house, "cus_0", "balance"));
     end();
 }
