@@ -105,7 +105,7 @@ void errands_deinit(struct core *core)
 {
     const struct map_entry *entry;
 
-    for (size_t position = 0; (entry = map_next(&core->errands, &position));)
-        free((struct errand *)(uintptr_t)entry->value);
+    for (size_t position = 0; (entry = map_next(&core->errands, &position)); position = 0)
+        drop(core, (struct errand *)(uintptr_t)entry->value);
     map_deinit(&core->errands);
 }

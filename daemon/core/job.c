@@ -131,9 +131,9 @@ int job_done(struct core *core, struct job *job, const struct exchange_answer *a
 
 void jobs_deinit(struct core *core)
 {
-    intents_deinit(core); /* first: it looks at what is under way */
     errands_deinit(core);
     searches_deinit(core);
+    intents_deinit(core); /* last: by now what is under way is of intents alone */
     map_deinit(&core->job_exchanges);
     heap_deinit(&core->job_timers);
 }

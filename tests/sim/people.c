@@ -78,7 +78,10 @@ static void judge_end(struct sim *sim, const struct person *person, int status)
         sim_fail(sim, "AMBIGUOUS with one customer spelt exactly so");
     if (status == CORE_AMBIGUOUS && alike < 2)
         sim_fail(sim, "AMBIGUOUS with %u customers of that email", alike);
-    if (status == CORE_REFUSED && sim->drawn.refused == 0 && !sim->drawn.forbidden)
+    /* The third JSON error, or the third 409 of a key whose lock is kept, ends a create. */
+    bool errors =
+        sim->drawn.error_before > 0 || sim->drawn.error_after > 0 || sim->drawn.stuck_lock > 0;
+    if (status == CORE_REFUSED && sim->drawn.refused == 0 && !sim->drawn.forbidden && !errors)
         sim_fail(sim, "REFUSED, and upstream has refused nothing");
     if (status == CORE_UNLINKED || status < 0)
         sim_fail(sim, "core_link_get: %d", status);
