@@ -142,15 +142,15 @@ static void print_pushes(const struct creditd_push_list_result *result)
         return;
     }
     table_init(&table, "<<<<<>><<");
-    table_heads(&table, "push", "state", "customer", "product", "type", "credits", "attempt",
-                "begun", "reason", NULL);
+    table_heads(&table, "push", "state", "customer or user", "product or payment", "type",
+                "credits", "attempt", "begun", "reason", NULL);
     for (size_t i = 0; i < result->count; i++) {
         const struct creditd_push *push = &result->data[i];
 
         table_add(&table, push->push_id);
         table_add(&table, push->state);
-        table_add(&table, push->customer_id);
-        table_add(&table, push->product_id);
+        table_add(&table, push->customer_id[0] != '\0' ? push->customer_id : push->user_id);
+        table_add(&table, push->payment_id[0] != '\0' ? push->payment_id : push->product_id);
         table_add(&table, push->type);
         table_add(&table, human_count(push->credits).bytes);
         table_add(&table, human_count(push->attempt).bytes);

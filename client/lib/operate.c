@@ -74,6 +74,8 @@ static const struct field push_list_fields[] = {
     FIELD(TEXT, struct creditd_push, push_id),
     FIELD(TEXT, struct creditd_push, customer_id),
     FIELD(TEXT, struct creditd_push, product_id),
+    FIELD_OPTIONAL(TEXT, struct creditd_push, payment_id),
+    FIELD_OPTIONAL(TEXT, struct creditd_push, user_id),
     FIELD(TEXT, struct creditd_push, type),
     FIELD(TEXT, struct creditd_push, state),
     FIELD_OPTIONAL(TEXT_CUT, struct creditd_push, reason),

@@ -168,8 +168,8 @@ static void on_linked(void *userdata, struct hash128 user_key)
 static void on_passed(void *userdata, struct core_text user_id, struct core_text customer)
 {
     (void)userdata;
-    log_warning("customer %.*s has the verified email of user %.*s and is linked to another user: "
-                "it is left to that one; creditctl link can change it",
+    log_warning("customer %.*s has the email of user %.*s and is linked to another user: it is "
+                "left to that one; creditctl customer link can change it",
                 (int)customer.length, customer.data, (int)user_id.length, user_id.data);
 }
 

@@ -90,8 +90,8 @@ int creditd_read_balance(const struct creditd_reply *reply,
 struct creditd_transactions_request {
     struct creditd_who who;
     const char *product_id;
-    int64_t limit;      /* 0: the daemon's default */
-    int64_t offset;     /* of the newest first */
+    int64_t limit;      /* at most 100; 0: the daemon's default, 50 */
+    int64_t offset;     /* of the newest first; at most 10000 */
     const char *source; /* NULL: what was done here; "upstream": asks StellarTools */
     uint32_t timeout;
 };

@@ -53,11 +53,16 @@ struct creditd_push_list_request {
     uint32_t timeout;
 };
 
+/* A deduction, refund or grant of credits; or a create: of a customer, a subscription, or the
+ * refund of a payment. */
 struct creditd_push {
     char push_id[CREDITD_ID_SIZE];
-    char customer_id[CREDITD_ID_SIZE];
-    char product_id[CREDITD_ID_SIZE];
-    char type[32];    /* "deduct", "refund", "grant" */
+    char customer_id[CREDITD_ID_SIZE]; /* "": a customer's create, see user_id */
+    char product_id[CREDITD_ID_SIZE];  /* "": there is none */
+    char payment_id[CREDITD_ID_SIZE];  /* that is to be given back; "": it is none */
+    char user_id[CREDITD_ID_SIZE];     /* whose customer is to be made; "": it is none */
+    /* "deduct", "refund", "grant"; "create_customer", "create_subscription", "refund_payment" */
+    char type[32];
     char state[32];   /* "sending", "doubt", "parked", "watched" */
     char reason[256]; /* cut there; "": none */
     int64_t credits, attempt, begun_at;

@@ -195,6 +195,8 @@ Test(blocking, every_typed_call_reads_its_result)
     cr_assert_eq(listed.count, 1);
     cr_assert_str_eq(listed.data[0].reason, "upstream says 3");
     cr_assert_eq(listed.data[0].rows_seen, -1);
+    cr_assert_str_eq(listed.data[0].payment_id, "pay_1");
+    cr_assert_str_eq(listed.data[0].user_id, "");
     creditd_transactions_clear(&transacted);
     creditd_push_list_clear(&listed);
 }

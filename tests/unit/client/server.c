@@ -183,8 +183,10 @@ static void pack_grant(struct server *server, msgpack_packer *p)
 
 static void pack_push(msgpack_packer *p)
 {
-    msgpack_pack_map(p, 12);
+    msgpack_pack_map(p, 14);
     pack_names(p);
+    pack_kv_text(p, "payment_id", "pay_1");
+    pack_kv_nil(p, "user_id");
     pack_kv_text(p, "push_id", "psh_1_1_1");
     pack_kv_text(p, "type", "deduct");
     pack_kv_int(p, "credits", 5);
