@@ -31,7 +31,8 @@ static void tell_unanswered(const struct exchange_answer *answer)
 static bool is_doubtful(const struct exchange *exchange, const struct exchange_answer *answer)
 {
     return exchange->kind == EXCHANGE_PUSH &&
-           (answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_FAILED);
+           (answer->outcome == EXCHANGE_UNANSWERED || answer->outcome == EXCHANGE_FAILED ||
+            answer->outcome == EXCHANGE_ERROR);
 }
 
 void troubles_tell(struct troubles *troubles, const struct core *core,
