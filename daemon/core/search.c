@@ -30,7 +30,6 @@ struct search {
     struct job job; /* first */
     struct hash128 key;
     enum phase phase;
-    bool wished; /* an intent wants it: goes on until it is done */
     bool verified;
     uint32_t uid;
     char *user_id, *email, *name, *image,
@@ -544,7 +543,6 @@ int core_link_wish(struct core *core, const struct core_user *user, uint32_t uid
         drop(core, search);
     if (r < 0)
         return r;
-    search->wished = true;
     if (is_new)
         (void)start(core, search, now);
     return CORE_OK;
@@ -572,7 +570,6 @@ int search_resume(struct core *core, struct core_text user_id, struct core_text 
     int r = make(core, &user, UID_SELF, &search);
     if (r < 0)
         return r;
-    search->wished = true;
     return start(core, search, now);
 }
 

@@ -33,9 +33,9 @@ static void running_done(struct running *running, const struct exchange_answer *
 
     write_created(serve, &running->exchange, answer); /* while the exchange is still known */
     events->cause = &running->exchange;
+    troubles_tell_doubt(&running->exchange, answer);
     r = core_exchange_done(serve->core, running->exchange.id, answer, serve_now(serve));
-    troubles_tell(&helper->troubles, serve->core, &running->exchange, answer, events->said,
-                  events->said_length);
+    troubles_tell(&helper->troubles, serve->core, answer, events->said, events->said_length);
     events->cause = NULL;
     events->said = NULL;
     events->said_length = 0;

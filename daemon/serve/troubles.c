@@ -35,17 +35,20 @@ static bool is_doubtful(const struct exchange *exchange, const struct exchange_a
             answer->outcome == EXCHANGE_ERROR);
 }
 
-void troubles_tell(struct troubles *troubles, const struct core *core,
-                   const struct exchange *exchange, const struct exchange_answer *answer,
-                   const char *said, size_t said_length)
+void troubles_tell_doubt(const struct exchange *exchange, const struct exchange_answer *answer)
 {
-    bool unanswered = core_is_unanswered(core), paused = core_is_paused(core);
-
     if (is_doubtful(exchange, answer))
         log_notice("push %s of customer %.*s, product %.*s: whether it was done is not known; it "
                    "is looked up before anything is sent again",
                    exchange->push_id, (int)exchange->customer_length, exchange->customer,
                    (int)exchange->product_length, exchange->product);
+}
+
+void troubles_tell(struct troubles *troubles, const struct core *core,
+                   const struct exchange_answer *answer, const char *said, size_t said_length)
+{
+    bool unanswered = core_is_unanswered(core), paused = core_is_paused(core);
+
     if (paused && (!troubles->paused || troubles->anew)) {
         tell_paused(answer, said != NULL ? said : "",
                     said_length < SAID_MAX ? said_length : SAID_MAX);

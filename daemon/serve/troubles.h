@@ -18,7 +18,8 @@ struct troubles {
 
 /* After the engine has learned of an exchange's end. `said`: StellarTools' words, or NULL. */
 void troubles_tell(struct troubles *troubles, const struct core *core,
-                   const struct exchange *exchange, const struct exchange_answer *answer,
-                   const char *said, size_t said_length);
+                   const struct exchange_answer *answer, const char *said, size_t said_length);
+/* Before it: what the exchange names is valid until then. */
+void troubles_tell_doubt(const struct exchange *exchange, const struct exchange_answer *answer);
 /* The key is read again. */
 void troubles_reload(struct troubles *troubles);
